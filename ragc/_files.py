@@ -1,0 +1,80 @@
+"""Files as ragc writes them: whole or not at all; and the bytes that digests are taken over."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+from ragc.errors import RagcError
+
+_ADVICE = {
+    errno.ENOSPC: "free some space and try again",
+    errno.EDQUOT: "free some space and try again",
+    errno.EROFS: "run in a folder that can be written",
+    errno.EACCES: "give yourself write permission or run in a folder that can be written",
+    errno.EPERM: "give yourself write permission or run in a folder that can be written",
+    errno.ENOTDIR: "a part of the path is a file; move it away",
+    errno.EEXIST: "a part of the path is a file; move it away",
+    errno.EISDIR: "a folder stands in its place; move it away",
+}
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Write `data` (text as UTF-8) to `path` so that a reader, or a crash at any moment, meets the old file or the new.
+
+    A temporary file in the same folder is written, fsynced and renamed, then the folder is fsynced. Missing folders
+    are made; a symbolic link is written through. Raises RagcError, in one line, when the disk is full or read-only.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        fsync_folder(target.parent)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable (a rename is only then on the disk). Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_error(path: Path, error: OSError) -> RagcError:
+    """Return the one line that says why `path` could not be written and what to do."""
+    reason = (error.strerror or str(error)).lower()
+    advice = _ADVICE.get(error.errno or 0, "see whether the folder can be written")
+    return RagcError(f"cannot write {path}: {reason}; {advice}")
+
+
+def canonical_json(value: object) -> bytes:
+    """Return `value` as the one JSON text that digests are taken over: keys sorted, no spaces, UTF-8.
+
+    Raises ValueError on NaN and infinities and TypeError on what JSON has no form for.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
