@@ -1,0 +1,108 @@
+"""The `ragc` group: loads a command when it is called, and turns what it raises into one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from ragc import __version__
+from ragc.cli._terminal import keep_results_apart, note, results_lost_their_reader
+from ragc.errors import RagcError
+
+COMMANDS = {
+    "init": "Make a new project that compiles as it is.",
+    "add": "Copy a starter program or optimizer in, to be read and edited.",
+    "index": "Bring the store up to date with the corpus.",
+    "search": "Show what retrieval alone returns for a query.",
+    "compile": "Compile a task and seal the result under compiled/.",
+    "eval": "Score an artifact, or a program before compiling.",
+    "ask": "Answer one question, with its citations.",
+    "show": "Show what an artifact is, how good it is and what it cost.",
+    "verify": "Check every file of an artifact against its manifest.",
+    "doctor": "Say what is installed, reachable and configured, and what to do about the rest.",
+}
+"""Name and short help of every command, in the order of `ragc --help`. A test holds it to the commands' own help."""
+
+EPILOG = """\b
+Exit codes: 0 done · 1 a check you asked for failed · 2 something you can fix ·
+3 the budget ran out · 70 a bug in ragc · 130 interrupted.
+Errors go to stderr as one line, with --json as well."""
+
+# A full or read-only disk, wherever it shows: the user's to mend, and no bug.
+_DISK = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}
+
+
+class LazyGroup(click.Group):
+    """Unlike click.Group: imports `ragc.cli.<name>` when that command is called or asked for help, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"ragc.cli.{cmd_name}").command
+        return keep_results_apart(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="ragc", message="%(prog)s %(version)s")
+def group() -> None:
+    """Compile RAG programs: declare, label, compile under a budget, import the sealed result."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: the one place where an exception becomes a line on stderr and an exit code."""
+    sys.exit(_run(args))
+
+
+def _run(args: list[str] | None) -> int:
+    try:
+        returned = group.main(args=args, prog_name="ragc", standalone_mode=False)
+        code = returned if isinstance(returned, int) else 0
+        sys.stdout.flush()
+        return code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
+        note(f"error: {error.format_message()}" + (f" (see {where} --help)" if where else ""))
+        return error.exit_code
+    except RagcError as error:
+        note(f"error: {error}")
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        note("interrupted")
+        return 130
+    except BrokenPipeError:
+        results_lost_their_reader()
+        return 0
+    except OSError as error:
+        if error.errno in _DISK:
+            note(f"error: {error.strerror}: {error.filename or 'no file named'}")
+            return 2
+        return _bug(error)
+    except Exception as error:  # the boundary: whatever was not foreseen ends as one line, not as a traceback
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get("RAGC_DEBUG"):
+        raise error
+    text = " ".join(str(error).split()) or "no message"
+    note(f"error: a bug in ragc: {type(error).__name__}: {text} (RAGC_DEBUG=1 shows the traceback)")
+    return 70

@@ -1,0 +1,259 @@
+"""Options that commands share, and what they print: results to stdout, messages and progress to stderr.
+
+While a command runs, `sys.stdout` and file descriptor 1 lead to stderr: DSPy's optimizers print, and so do C libraries.
+`say`, `row` and `emit` write to the real stdout, so that `--json` is exactly one JSON object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+LABEL_WIDTH = 10
+"""Columns of a row's label; the text begins one column further on."""
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+# The real stdout while a command runs. A process has one stdout, hence one module variable.
+_results: TextIO | None = None
+
+
+def json_option(function: _Decorated) -> _Decorated:
+    """Add `--json`, passed as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on stdout.")(function)
+
+
+def project_option(function: _Decorated) -> _Decorated:
+    """Add `--project DIR` (or `RAGC_PROJECT`), passed as `project: Path | None` for `Project.find`."""
+    return click.option(
+        "--project",
+        type=click.Path(path_type=Path),
+        envvar="RAGC_PROJECT",
+        metavar="DIR",
+        help="The project, or a folder inside it; default: the working directory. Also RAGC_PROJECT.",
+    )(function)
+
+
+def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Shell completion: the tasks of the nearest pyproject.toml, read without validating it; none when it is broken."""
+    import tomllib
+
+    start = Path(ctx.params.get("project") or os.environ.get("RAGC_PROJECT") or ".").resolve()
+    for folder in (start, *start.parents):
+        try:
+            tasks = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["tool"]["ragc"]["tasks"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        return [name for name in tasks if name.startswith(incomplete)]
+    return []
+
+
+def task_argument(*, required: bool = False) -> Callable[[_Decorated], _Decorated]:
+    """Add the argument TASK, passed as `task: str | None`; its names complete."""
+    return click.argument("task", required=required, shell_complete=complete_task)
+
+
+def target_argument(function: _Decorated) -> _Decorated:
+    """Add the argument `TASK|PATH`, passed as `target: str`: a bare name is a task, a path is an artifact."""
+    return click.argument("target", metavar="TASK|PATH", shell_complete=complete_task)(function)
+
+
+def emit(value: Any) -> None:
+    """Print one JSON object on stdout. Called once a command; NaN and infinity are refused with ValueError."""
+    say(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if _stdout().isatty() else None))
+
+
+def say(text: str = "") -> None:
+    """Print a result on stdout. A reader that went away (`| head`) ends the printing and not the work."""
+    stream = _stdout()
+    try:
+        click.echo(text, file=stream, color=_color(stream))
+    except BrokenPipeError:
+        results_lost_their_reader()
+
+
+def note(text: str) -> None:
+    """Print a message on stderr."""
+    click.echo(text, file=sys.stderr, color=_color(sys.stderr))
+
+
+def row(label: str, *lines: str, err: bool = False) -> None:
+    """Print a label in 10 columns and its text; further lines stand below the first. `err`: on stderr, as a message."""
+    for number, line in enumerate(lines or ("",)):
+        (note if err else say)(f"{label if number == 0 else '':<{LABEL_WIDTH}} {line}".rstrip())
+
+
+def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Print rows of equal length in aligned columns, two spaces apart; `right` names columns that align right."""
+    widths = [max((len(r[column]) for r in rows), default=0) for column in range(len(rows[0]) if rows else 0)]
+    for cells in rows:
+        aligned = (
+            cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(cells)
+        )
+        say("  ".join(aligned).rstrip())
+
+
+def style(text: str, **how: Any) -> str:
+    """click.style: colours and bold, which `say` and `note` take out again where nobody sees them."""
+    return click.style(text, **how)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: `0.4s`, `12s`, `1m 40s`, `2h 05m`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+class Progress:
+    """How far a piece of work is, on stderr: a rich bar on a terminal, a plain line every few seconds when piped.
+
+        with Progress("bootstrap", total=4) as progress:
+            progress.update(3, text="candidate 3 of 4, best 31.0 (+12.6)")
+
+    `update` may be called from any thread. Nothing is shown when nothing was ever updated.
+    """
+
+    EVERY = 5.0
+    """Seconds between two plain lines, at least."""
+
+    def __init__(self, label: str, total: int | None = None) -> None:
+        self.label = label
+        self._total = total
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._next = self._started + self.EVERY
+        self._bar: Any = None
+        self._task: Any = None
+        self._shown = ""
+
+    def __enter__(self) -> Progress:
+        self._started = time.monotonic()
+        self._next = self._started + self.EVERY
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            self._bar = _rich_bar()
+            self._task = self._bar.add_task(f"{self.label:<{LABEL_WIDTH}}", total=self._total, text="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+
+    def update(self, done: int, total: int | None = None, text: str = "") -> None:
+        """Say that `done` of `total` are finished; `text` stands beside it. `total` None keeps the one before."""
+        with self._lock:
+            self._total = self._total if total is None else total
+            if self._bar is not None:
+                self._bar.update(self._task, completed=done, total=self._total, text=text)
+                return
+            now = time.monotonic()
+            if now < self._next:
+                return
+            self._next = now + self.EVERY
+            count = f"{done:,} of {self._total:,}" if self._total else f"{done:,}"
+            row(self.label, ", ".join(part for part in (count, text, self._left(done, now)) if part), err=True)
+
+    def _left(self, done: int, now: float) -> str:
+        if not done or not self._total or done >= self._total:
+            return ""
+        return f"{duration((now - self._started) / done * (self._total - done))} left"
+
+
+def _rich_bar() -> Any:
+    """A transient rich progress bar: label, bar, text, time left. NO_COLOR is honoured by rich itself."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total}", markup=False),
+        TextColumn("{task.fields[text]}", markup=False),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def keep_results_apart(command: click.Command) -> click.Command:
+    """A copy of the command, whose callback runs with the stdout of libraries led to stderr."""
+    callback = command.callback
+    if callback is None:
+        return command
+
+    @functools.wraps(callback)
+    def apart(*args: Any, **kwargs: Any) -> Any:
+        with libraries_on_stderr():
+            return callback(*args, **kwargs)
+
+    command = copy.copy(command)
+    command.callback = apart
+    return command
+
+
+@contextlib.contextmanager
+def libraries_on_stderr() -> Iterator[None]:
+    """Lead `sys.stdout`, and file descriptor 1 where it is a real one, to stderr; `say` and `emit` keep the real one."""
+    global _results
+    if _results is not None:  # a command called from a command
+        yield
+        return
+    stdout = sys.stdout
+    stdout.flush()
+    try:
+        real = stdout.fileno() == 1 and sys.stderr.fileno() == 2
+    except (OSError, ValueError, AttributeError):  # pytest's and click's captured streams
+        real = False
+    with contextlib.ExitStack() as stack:
+        if real:
+            kept = os.dup(1)
+            _results = stack.enter_context(open(kept, "w", encoding=stdout.encoding, errors=stdout.errors))
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+        else:
+            _results = stdout
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        try:
+            yield
+        finally:
+            try:
+                _results.flush()
+            except BrokenPipeError:
+                results_lost_their_reader()
+            _results = None
+
+
+def results_lost_their_reader() -> None:
+    """Send what is still printed nowhere, so that neither the work nor the interpreter's exit trips over the pipe."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(sink, _stdout().fileno())
+    os.close(sink)
+
+
+def _stdout() -> TextIO:
+    return sys.stdout if _results is None else _results
+
+
+def _color(stream: TextIO) -> bool | None:
+    return False if os.environ.get("NO_COLOR") else None
