@@ -96,7 +96,7 @@ def _run(args: list[str] | None) -> int:
             note(f"error: {error.strerror}: {error.filename or 'no file named'}")
             return 2
         return _bug(error)
-    except Exception as error:  # the boundary: whatever was not foreseen ends as one line, not as a traceback
+    except Exception as error:  # noqa: BLE001 the boundary: whatever was not foreseen ends as one line, not as a traceback
         return _bug(error)
 
 

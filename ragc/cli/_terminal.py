@@ -98,9 +98,7 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     """Print rows of equal length in aligned columns, two spaces apart; `right` names columns that align right."""
     widths = [max((len(r[column]) for r in rows), default=0) for column in range(len(rows[0]) if rows else 0)]
     for cells in rows:
-        aligned = (
-            cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(cells)
-        )
+        aligned = (cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(cells))
         say("  ".join(aligned).rstrip())
 
 
@@ -191,7 +189,7 @@ def _rich_bar() -> Any:
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,
-        redirect_stderr=False,
+        redirect_stderr=True,  # a message while the bar is live is printed above it
     )
 
 
@@ -213,7 +211,7 @@ def keep_results_apart(command: click.Command) -> click.Command:
 
 @contextlib.contextmanager
 def libraries_on_stderr() -> Iterator[None]:
-    """Lead `sys.stdout`, and file descriptor 1 where it is a real one, to stderr; `say` and `emit` keep the real one."""
+    """Lead `sys.stdout`, and file descriptor 1 where it is real, to stderr; `say` and `emit` keep the real stdout."""
     global _results
     if _results is not None:  # a command called from a command
         yield
