@@ -1,0 +1,42 @@
+"""`ragc add`: a starter file, copied in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ragc.cli._terminal import emit, json_option, project_option, row
+
+_FOLDERS = {"program": "programs", "optimizer": "optimizers"}
+
+
+def _complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from ragc.cli._scaffold import starters
+
+    kind = _FOLDERS.get(str(ctx.params.get("kind")))
+    return [name for name in starters(kind) if name.startswith(incomplete)] if kind else []
+
+
+@click.command()
+@click.argument("kind", metavar="program|optimizer", type=click.Choice(list(_FOLDERS)))
+@click.argument("name", shell_complete=_complete_name)
+@project_option
+@json_option
+def command(kind: str, name: str, project: Path | None, as_json: bool) -> None:
+    """Copy a starter program or optimizer in, to be read and edited.
+
+    The file is yours from then on. What it imports from other starter files comes with it; a file that is there already
+    is never overwritten.
+    """
+    from ragc.cli._scaffold import add_starter
+    from ragc.project import Project
+
+    folder = _FOLDERS[kind]
+    written = add_starter(Project.find(project).root, folder, name)
+    if as_json:
+        emit({"written": list(written)})
+        return
+    row("added", *written)
+    setting = f'program = "{folder}.{name}:…"' if kind == "program" else f'optimizer = "{name}"'
+    row("use it", f"{setting} in the task of pyproject.toml")

@@ -1,0 +1,99 @@
+"""`ragc init`: a new project."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ragc.cli._terminal import emit, json_option, row, say
+from ragc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ragc.cli._scaffold import Made, OwnTask
+
+
+@click.command(
+    epilog="\b\nYour own documents and questions:\n  ragc init mine --corpus policies --examples questions.csv"
+)
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("."), required=False)
+@click.option("--task", metavar="NAME", help="A task of your own in place of the handbook; default: the corpus' name.")
+@click.option("--corpus", metavar="DIR", type=click.Path(path_type=Path), help="Its documents: a folder, or a .jsonl.")
+@click.option("--examples", metavar="FILE", type=click.Path(path_type=Path), help="Its questions: a .csv or a .jsonl.")
+@click.option("--bare", is_flag=True, help="Leave the handbook out; implied by the three above.")
+@json_option
+def command(
+    folder: Path,
+    task: str | None,
+    corpus: Path | None,
+    examples: Path | None,
+    bare: bool,
+    as_json: bool,
+) -> None:
+    """Make a new project that compiles as it is.
+
+    Without options it starts with the handbook of an invented company, and compiles. In a folder that has files it
+    writes only those that are missing, and adds [tool.ragc] to a pyproject.toml without it; where there is a ragc
+    project already it writes nothing and exits 2.
+    """
+    from ragc.cli._scaffold import make_project
+
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; name a folder")
+    own = _own_task(folder, task, corpus, examples) if bare or task or corpus or examples else None
+    made = make_project(folder, own)
+    if as_json:
+        emit(
+            {
+                "project": str(folder.resolve()),
+                "task": made.task,
+                "written": list(made.written),
+                "kept": list(made.kept),
+            }
+        )
+    else:
+        _print(made, own)
+
+
+def _own_task(folder: Path, task: str | None, corpus: Path | None, examples: Path | None) -> OwnTask:
+    """Check what was given and fill in the rest; a folder for documents is made where none was given."""
+    from ragc.cli._scaffold import OwnTask
+
+    if corpus is not None and not (corpus.is_dir() or (corpus.is_file() and corpus.suffix == ".jsonl")):
+        raise ConfigError(f"--corpus {corpus}: expected a folder of documents, or a .jsonl file of them")
+    if examples is not None and not (examples.is_file() and examples.suffix in {".csv", ".jsonl"}):
+        raise ConfigError(f"--examples {examples}: expected a .csv or .jsonl file of labelled questions")
+    if task is None:
+        guess = re.sub(r"\W", "_", corpus.resolve().stem.lower()) if corpus else "docs"
+        task = guess if _importable(guess) else "docs"
+    elif not _importable(task):
+        raise ConfigError(f'--task "{task}": a task is imported by its name, so it must be a Python name')
+    return OwnTask(
+        task,
+        corpus or folder / "data" / task / "corpus",
+        examples or folder / "data" / task / "examples.csv",
+    )
+
+
+def _importable(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
+
+
+def _print(made: Made, own: OwnTask | None) -> None:
+    row("made", f"{made.root.resolve().name}: {len(made.written)} files in {made.root.resolve()}")
+    if made.kept:
+        row(
+            "kept", f"{len(made.kept)} that were there: {', '.join(made.kept[:5])}{', …' if len(made.kept) > 5 else ''}"
+        )
+    steps = [] if made.root.resolve() == Path.cwd() else [f"cd {made.root}"]
+    if own and not own.corpus.exists():
+        steps.append(f"# put your documents (.md, .txt) into {os.path.relpath(own.corpus, made.root)}/")
+    if own and not own.examples.exists():
+        steps.append(f"# and your questions into {os.path.relpath(own.examples, made.root)}: question,answers")
+    row("next", *steps, "ragc compile")
+    say()
+    row("then", f'from compiled import {made.task}; {made.task}(question="…").answer')
