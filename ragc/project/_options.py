@@ -1,0 +1,89 @@
+"""The settings that `--set name=value` gives to an optimizer: its keyword-only parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ragc.errors import ConfigError
+from ragc.project._explain import nearest
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def optimizer_settings(optimizer: Callable[..., Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return every setting of `optimizer`: its defaults, with `given` (texts from the command line) over them.
+
+    Settings are the function's keyword-only parameters. A text is converted to the annotation, or without one to the
+    default's type; `none` stands for None and commas part a list. Raises ConfigError on an unknown name (with the
+    nearest known), a wrong type, and a setting that has no default and is not given.
+    """
+    name = getattr(optimizer, "__name__", "optimizer")
+    known = {p.name: p for p in inspect.signature(optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'--set {key}: {name} has no setting "{key}", {nearest(key, known)}')
+    types_ = _annotations(optimizer)
+    settings: dict[str, Any] = {}
+    for key, parameter in known.items():
+        if key in given:
+            settings[key] = _convert(key, given[key], _type_of(parameter, types_))
+        elif parameter.default is parameter.empty:
+            raise ConfigError(f"{name} needs --set {key}=…: it has no default")
+        else:
+            settings[key] = parameter.default
+    return settings
+
+
+def _annotations(optimizer: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(optimizer)
+    except (NameError, TypeError):  # `run: Run`, imported for the type checker alone: read the others one by one
+        return dict(_readable(optimizer))
+
+
+def _readable(optimizer: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    for name, annotation in inspect.get_annotations(optimizer).items():
+        alone = types.SimpleNamespace(__annotations__={name: annotation})
+        with contextlib.suppress(NameError, TypeError):
+            yield name, typing.get_type_hints(alone, getattr(optimizer, "__globals__", {}))[name]
+
+
+def _type_of(parameter: inspect.Parameter, annotations: Mapping[str, Any]) -> Any:
+    if parameter.name in annotations:
+        return annotations[parameter.name]
+    default = parameter.default
+    return str if default is parameter.empty or default is None else type(default)
+
+
+def _convert(key: str, text: str, kind: Any) -> Any:
+    members = typing.get_args(kind) if _is_union(kind) else (kind,)
+    if type(None) in members and text.strip().lower() == "none":
+        return None
+    listed = [m for m in members if (typing.get_origin(m) or m) in (list, tuple)]
+    value: Any = [part.strip() for part in text.split(",") if part.strip()] if listed else text
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        expected = _expected(error, kind, members, bool(listed))
+        raise ConfigError(f'--set {key}={text}: expected {expected}, found "{text}"') from error
+
+
+def _expected(error: ValidationError, kind: Any, members: tuple[Any, ...], listed: bool) -> str:
+    if typing.get_origin(kind) is typing.Literal:
+        return error.errors()[0]["msg"].removeprefix("Input should be ")
+    words = []
+    for member in members:
+        inner = (typing.get_args(member) or (member,))[0]
+        words.append("none" if inner is type(None) else _WORDS.get(inner, getattr(inner, "__name__", str(inner))))
+    return " or ".join(words) + (" (several parted by commas)" if listed else "")
+
+
+def _is_union(kind: Any) -> bool:
+    return isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union

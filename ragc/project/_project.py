@@ -1,0 +1,88 @@
+"""A project: a folder whose `pyproject.toml` has `[tool.ragc]`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ragc.project._settings import Settings, TaskSettings
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with programs, optimizers, data and compiled artifacts, and its validated configuration."""
+
+    root: Path
+    """The folder of `pyproject.toml`, absolute."""
+    settings: Settings
+    """`[tool.ragc]` with the `RAGC_*` variables over it."""
+    name: str
+    """The name in `[project]`, else the folder's."""
+
+    @classmethod
+    def find(cls, start: Path | str | None = None) -> Project:
+        """Return the project that `start` (default: the working folder) lies in, the nearest one upwards.
+
+        RAGC_LM, RAGC_EMBEDDER, RAGC_STORE and RAGC_TRACKING override the file. Raises ConfigError in one line: no
+        `[tool.ragc]` anywhere, bad TOML with its line, an unknown key with the nearest known one, a wrong type.
+        """
+        from ragc.project._read import read_settings, read_toml
+
+        begin = Path(start or ".").resolve()
+        if not begin.exists():
+            raise ConfigError(f"no folder {begin}")
+        for folder in (begin, *begin.parents):
+            file = folder / "pyproject.toml"
+            if not file.is_file():
+                continue
+            document = read_toml(file)
+            if isinstance(document.get("tool"), dict) and "ragc" in document["tool"]:
+                project = document.get("project")
+                name = project.get("name") if isinstance(project, dict) else None
+                settings = read_settings(file, document, os.environ)
+                return cls(folder, settings, name if isinstance(name, str) else folder.name)
+        raise ConfigError(f'no pyproject.toml with [tool.ragc] in {begin} or above it; run "ragc init"')
+
+    def task(self, name: str | None = None) -> TaskSettings:
+        """Return the task of that name, or without a name the only one. Raises ConfigError, naming the nearest."""
+        tasks = self.settings.tasks
+        if not tasks:
+            raise ConfigError(f'{self.root / "pyproject.toml"}: no [tool.ragc.tasks.…]; add one or run "ragc init"')
+        if name is None:
+            if len(tasks) > 1:
+                raise ConfigError(f"{len(tasks)} tasks in this project; name one of {', '.join(sorted(tasks))}")
+            return next(iter(tasks.values()))
+        if name not in tasks:
+            from ragc.project._explain import nearest
+
+            raise ConfigError(f'unknown task "{name}", {nearest(name, tasks)}')
+        return tasks[name]
+
+    def path(self, relative: str) -> Path:
+        """Return a path of the configuration, made absolute against the root."""
+        return self.root / relative
+
+    def with_lm(self, model: str) -> Project:
+        """Return the project with another model, as `--lm` gives it: a name or, in braces, a TOML table."""
+        from ragc.project._read import read_model
+        from ragc.project._settings import ModelSettings
+
+        lm = read_model(model.strip(), ModelSettings, self.settings.lm, "--lm")
+        return replace(self, settings=self.settings.model_copy(update={"lm": lm}))
+
+    def splits_path(self, task: TaskSettings) -> Path:
+        """Return where the task's splits are committed: `splits.json` beside `examples.…`.
+
+        Another file of examples, such as `faq.csv`, has `faq.splits.json`, so that two in one folder stay apart.
+        """
+        examples = self.path(task.examples)
+        return examples.with_name("splits.json" if examples.stem == "examples" else f"{examples.stem}.splits.json")
+
+    def compiled_path(self, task: TaskSettings) -> Path:
+        """Return the folder of the task's artifact."""
+        return self.root / "compiled" / task.name

@@ -1,0 +1,101 @@
+"""From a `pyproject.toml`, the environment and flags to validated `Settings`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from ragc.errors import ConfigError
+from ragc.project._explain import explain
+from ragc.project._settings import EmbedderSettings, ModelSettings, Settings
+
+_Model = TypeVar("_Model", ModelSettings, EmbedderSettings)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of the TOML file. Raises ConfigError with file and line."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r" \(at line (\d+), column \d+\)$", str(error))
+        line = f" line {where[1]}" if where else ""
+        reason = str(error)[: where.start()] if where else str(error)
+        raise ConfigError(f"{path}{line}: bad TOML: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8; save it in that encoding") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Validate `[tool.ragc]` of `document`, read from `path`, with the `RAGC_*` variables of `environment` over it.
+
+    Raises ConfigError in one line that names the table, the key and, for an unknown one, the nearest known.
+    """
+    table = document["tool"]["ragc"]
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: [tool.ragc] must be a table")
+    _refuse_passwords(table, path)
+    for name, task in table["tasks"].items() if isinstance(table.get("tasks"), dict) else ():
+        if isinstance(task, dict) and "name" in task:
+            raise ConfigError(f"{path}: [tool.ragc.tasks.{name}] key \"name\": the table's own name is the task's name")
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        raise explain(error, Settings, table, str(path), "tool.ragc") from error
+    changes: dict[str, Any] = {}
+    if value := environment.get("RAGC_LM", "").strip():
+        changes["lm"] = read_model(value, ModelSettings, settings.lm, "RAGC_LM")
+    if value := environment.get("RAGC_EMBEDDER", "").strip():
+        changes["embedder"] = read_model(value, EmbedderSettings, settings.embedder, "RAGC_EMBEDDER")
+    for key in ("store", "tracking"):
+        if value := environment.get(f"RAGC_{key.upper()}", "").strip():
+            changes[key] = value
+    return settings.model_copy(update=changes)
+
+
+def read_model(value: str, kind: type[_Model], configured: _Model, source: str) -> _Model:
+    """Return the settings that a flag or a variable names: a model's name or, in braces, a TOML table.
+
+    The model that is configured already keeps its table; another one does not inherit it, since endpoint, key and price
+    belong to the model. Raises ConfigError, in which `source` is the flag's or the variable's name.
+    """
+    if value == configured.model:
+        return configured
+    data: Any = value
+    if value.startswith("{"):
+        try:
+            data = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f'{source}: not a TOML table; write {{ model = "…", base_url = "…" }}') from error
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise explain(error, kind, data, source, "") from error
+
+
+def _refuse_passwords(table: Mapping[str, Any], path: Path) -> None:
+    """Secrets come from the environment alone, so an address in the file may not carry one."""
+    addresses = {key: table.get(key) for key in ("store", "tracking")}
+    for key in ("lm", "teacher", "embedder"):
+        if isinstance(model := table.get(key), dict):
+            addresses[f"{key}.base_url"] = model.get("base_url")
+    for key, address in addresses.items():
+        if isinstance(address, str) and _has_password(address):
+            variable = f"RAGC_{key.upper()}" if "." not in key else "api_key_env"
+            raise ConfigError(
+                f'{path}: [tool.ragc] key "{key}": holds a password; secrets come from the environment ({variable})'
+            )
+
+
+def _has_password(address: str) -> bool:
+    try:
+        return urlsplit(address).password is not None
+    except ValueError:
+        return False

@@ -1,0 +1,210 @@
+"""The typed form of `[tool.ragc]`. Imports pydantic: reach these names through `ragc.project`, which is lazy."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Positive = Annotated[int, Field(gt=0)]
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _named(value: str) -> str:
+    if not value.strip() or value != value.strip():
+        raise ValueError("must not be empty or have spaces around it")
+    return value
+
+
+def _variable(value: str) -> str:
+    # Without the value: somebody who pastes a key here must not find it in a log.
+    if not _VARIABLE.fullmatch(value):
+        raise ValueError("must be the name of an environment variable, such as OUR_KEY, and not the key itself")
+    return value
+
+
+def _http(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value
+
+
+Named = Annotated[str, AfterValidator(_named)]
+Variable = Annotated[str, AfterValidator(_variable)]
+Url = Annotated[str, AfterValidator(_http)]
+
+
+class _Table(BaseModel):
+    """A table of the configuration: frozen, unknown keys refused, no guessing of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class Price(_Table):
+    """What a model costs, in USD per million tokens."""
+
+    input: Rate
+    """Tokens of the prompt."""
+    output: Rate
+    """Tokens of the response."""
+    cached_input: Rate | None = None
+    """Tokens of the prompt that the provider had cached; None: the price of `input`."""
+
+
+class _Model(_Table):
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str) else value
+
+
+class ModelSettings(_Model):
+    """A language model: a name alone, or a table for what is not in the name."""
+
+    model: Named
+    """Any DSPy model string, or `local/…` for a model that runs in this process."""
+    base_url: Url | None = None
+    """Where an endpoint of one's own listens; None: the provider's."""
+    api_key_env: Variable | None = None
+    """The environment variable that holds the key; None: the provider's usual one."""
+    max_tokens: Positive | None = None
+    """The longest response, in tokens; None: the model family's own default."""
+    temperature: Rate | None = None
+    """The sampling temperature; None: the model family's own default."""
+    threads: Positive | None = None
+    """How many examples are in flight at once, and for `local/…` how many are decoded at once; None: as fits."""
+    timeout: Amount = 60.0
+    """Seconds until a call that has not come back is given up."""
+    price: Price | None = None
+    """Overrides the price list that DSPy carries."""
+    adapter: Literal["auto", "plain", "chat", "json"] = "auto"
+    """How a signature becomes a prompt; auto: plain text for `local/…`, DSPy's ChatAdapter otherwise."""
+    context: Positive | None = None
+    """The context window of a `local/…` model, in tokens; None: what its file says."""
+
+    @model_validator(mode="after")
+    def _context_is_local(self) -> ModelSettings:
+        if self.context is not None and not self.model.startswith("local/"):
+            raise ValueError(f"context is for local/… models; {self.model} has its own")
+        return self
+
+
+class EmbedderSettings(_Model):
+    """An embedding model: a name alone, or a table for what is not in the name."""
+
+    model: Named
+    """`local/wordllama-256`, or a provider's model such as `openai/text-embedding-3-small`."""
+    base_url: Url | None = None
+    """Where an endpoint of one's own listens; None: the provider's."""
+    api_key_env: Variable | None = None
+    """The environment variable that holds the key; None: the provider's usual one."""
+    dimensions: Positive | None = None
+    """How many dimensions to ask for; None: the model's own."""
+
+
+class Budget(_Table):
+    """What one run may spend; a cap that is not given does not exist."""
+
+    usd: Amount | None = None
+    """US dollars."""
+    calls: Positive | None = None
+    """Calls of language models, local ones included."""
+
+
+class Limits(_Table):
+    """What a candidate may need at most to be eligible."""
+
+    usd_per_question: Amount | None = None
+    """US dollars a question, on average."""
+    latency_p95: Amount | None = None
+    """Seconds of model time a question, 95th percentile."""
+
+
+class ChunkSettings(_Table):
+    """How documents are cut into passages."""
+
+    size: Positive = 500
+    """The longest passage."""
+    overlap: Annotated[int, Field(ge=0)] = 0
+    """How much neighbouring passages share; less than `size`."""
+    by: Literal["characters", "tokens"] = "characters"
+    """The unit of both."""
+
+    @model_validator(mode="after")
+    def _overlap_is_smaller(self) -> ChunkSettings:
+        if self.overlap >= self.size:
+            raise ValueError(f"overlap ({self.overlap}) must be smaller than size ({self.size})")
+        return self
+
+
+class TaskSettings(_Table):
+    """One entry of `[tool.ragc.tasks]`. Paths are relative to the project's root."""
+
+    name: str
+    """The entry's own name, also that of the artifact in `compiled/`: a Python name."""
+    program: Named
+    """`module:Class`, or the bare name of a file in `programs/` that defines one program."""
+    corpus: Named
+    """A folder of documents, or a `.jsonl` file of them."""
+    examples: Named
+    """The labelled questions: `.jsonl` or `.csv`."""
+    metric: Named = "answer_f1"
+    """A metric of ragc's, or `module:function` in the project."""
+    optimizer: Named | None = "bootstrap"
+    """The bare name of a file in `optimizers/`, or `module:function`."""
+    budget: Budget = Budget()
+    """What one run may spend."""
+    limits: Limits = Limits()
+    """What a candidate may need at most."""
+    chunk: ChunkSettings = ChunkSettings()
+    """How the corpus is cut."""
+    max_error_rate: Share = 0.2
+    """The share of questions with errors at which a run stops."""
+    validation_sample: Positive | None = None
+    """How many validation questions the search uses, a seeded sample; None: all."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_can_be_imported(cls, name: str) -> str:
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+            better = re.sub(r"\W", "_", name).strip("_") or "task"
+            better = better if better.isidentifier() and not keyword.iskeyword(better) else f"task_{better}"
+            raise ValueError(f"{name!r} cannot be imported from compiled; call the task {better!r}")
+        return name
+
+    @field_validator("examples")
+    @classmethod
+    def _examples_can_be_read(cls, path: str) -> str:
+        if not path.endswith((".jsonl", ".csv")):
+            raise ValueError(f"must be a .jsonl or .csv file, not {path!r}")
+        return path
+
+
+class Settings(_Table):
+    """The whole of `[tool.ragc]`, validated; every key has a default."""
+
+    lm: ModelSettings = ModelSettings(model="local/smollm2-135m-instruct")
+    """The model that programs run on."""
+    teacher: ModelSettings | None = None
+    """The model that writes instructions and demonstrations while compiling; None: `lm`."""
+    embedder: EmbedderSettings = EmbedderSettings(model="local/wordllama-256")
+    """The model that turns passages and questions into vectors."""
+    store: Named = "sqlite://.ragc/index.db"
+    """The database that holds the passages; a relative path is relative to the project's root."""
+    tracking: Named = "sqlite:///.ragc/mlflow.db"
+    """An MLflow tracking URI, or `off`; a relative SQLite path is relative to the project's root."""
+    tasks: dict[str, TaskSettings] = {}
+    """What can be compiled, by name."""
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _tasks_know_their_names(cls, tasks: Any) -> Any:
+        if not isinstance(tasks, dict):
+            return tasks
+        return {name: {**task, "name": name} if isinstance(task, dict) else task for name, task in tasks.items()}
