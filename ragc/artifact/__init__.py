@@ -1,0 +1,63 @@
+"""Artifacts: what a compile run leaves behind, sealed so that nobody can touch it unnoticed, and loaded again.
+
+    compiled/handbook/
+      manifest.json   schema version, id and what it is made of, a hash of every other file and of itself
+      state.json      instructions, demonstrations, retrieval settings
+      source/         the program's own source, with the project modules that it imports
+      card.md         the same for a person
+      report.html     one self-contained page
+
+Names are loaded on first use: reading and checking an artifact imports no DSPy, running one does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragc.artifact._content import Candidate, Content, Question
+    from ragc.artifact._load import load
+    from ragc.artifact._manifest import Manifest, verify
+    from ragc.artifact._package import package
+    from ragc.artifact._program import Artifact
+    from ragc.artifact._seal import Sealed, check_target, seal
+    from ragc.artifact._sources import collect_sources
+
+_HOME = {
+    "Artifact": "_program",
+    "Candidate": "_content",
+    "Content": "_content",
+    "Manifest": "_manifest",
+    "Question": "_content",
+    "Sealed": "_seal",
+    "check_target": "_seal",
+    "collect_sources": "_sources",
+    "load": "_load",
+    "package": "_package",
+    "seal": "_seal",
+    "verify": "_manifest",
+}
+
+__all__ = [
+    "Artifact",
+    "Candidate",
+    "Content",
+    "Manifest",
+    "Question",
+    "Sealed",
+    "check_target",
+    "collect_sources",
+    "load",
+    "package",
+    "seal",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"ragc.artifact.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ragc.artifact' has no attribute {name!r}")

@@ -1,0 +1,193 @@
+"""Figures as a person reads them, and what card, report and terminal all say of an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ragc.artifact._manifest import Manifest
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One predictor of a sealed state: its instructions and its demonstrations, field by field."""
+
+    name: str
+    instructions: str
+    demonstrations: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of an evaluation: its name, its key in `Evaluation.details()` and how it is written."""
+
+    name: str
+    key: str
+    kind: str
+
+
+COLUMNS = (
+    Column("score", "score", "points"),
+    Column("questions", "n", "count"),
+    Column("errors", "errors", "count"),
+    Column("evidence retrieved", "recall", "percent"),
+    Column("rightly did not know", "correct_abstentions", "percent"),
+    Column("wrongly did not know", "false_abstentions", "percent"),
+    Column("input tokens a question", "input_tokens_per_question", "count"),
+    Column("USD a question", "usd_per_question", "usd"),
+    Column("latency p50", "latency_p50", "seconds"),
+    Column("latency p95", "latency_p95", "seconds"),
+)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The scores of one slice of the test split, 0 to 1; None where nothing was scored."""
+
+    name: str
+    n: int
+    baseline: float | None
+    compiled: float | None
+
+
+def evaluations(manifest: Manifest) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """Yield each split that was measured, with name, baseline and compiled of every figure that either has."""
+    for split in ("test", "validation"):
+        sides = manifest.results.get(split) or {}
+        baseline, compiled = sides.get("baseline") or {}, sides.get("compiled") or {}
+        rows = [
+            (column.name, write(baseline.get(column.key), column.kind), write(compiled.get(column.key), column.kind))
+            for column in COLUMNS
+            if baseline.get(column.key) is not None or compiled.get(column.key) is not None
+        ]
+        if rows:
+            yield split, rows
+
+
+def slices(manifest: Manifest) -> list[Slice]:
+    """Return the slices of the test split."""
+    sides = manifest.results.get("test") or {}
+    before, after = ((sides.get(side) or {}).get("slices") or {} for side in ("baseline", "compiled"))
+    return [
+        Slice(name, part.get("n") or 0, (before.get(name) or {}).get("score"), part.get("score"))
+        for name, part in after.items()
+    ]
+
+
+def write(value: Any, kind: str) -> str:
+    """Return a figure as text; None is a dash. Scores and shares are 0 to 1, times are seconds."""
+    if value is None:
+        return NONE
+    if kind == "points":
+        return f"{100 * value:.1f}"
+    if kind == "gain":
+        return f"{100 * value:+.1f}"
+    if kind == "percent":
+        return f"{100 * value:.0f}%"
+    if kind == "usd":
+        return usd(value)
+    if kind == "seconds":
+        return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+    return f"{value:,.0f}"
+
+
+def usd(value: float) -> str:
+    """Return dollars, with as many digits as a small amount needs."""
+    return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}" if value >= 1e-4 else f"${value:.1e}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a probability without a leading zero: `p = .0004`."""
+    if value is None:
+        return NONE
+    return "p < .0001" if value < 1e-4 else f"p = {value:.2g}".replace("0.", ".", 1)
+
+
+def prompts(state: Mapping[str, Any]) -> Iterator[Prompt]:
+    """Yield the predictors of a state, in the program's order."""
+    for name, part in state.items():
+        if isinstance(part, Mapping) and isinstance(part.get("signature"), Mapping):
+            yield Prompt(name, str(part["signature"].get("instructions", "")), tuple(part.get("demos") or ()))
+
+
+def retrieval(state: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the settings of everything in a state that is no predictor: every `Retrieve`, by name."""
+    return {name: part for name, part in state.items() if isinstance(part, Mapping) and "signature" not in part}
+
+
+def settings(values: Mapping[str, Any] | None) -> str:
+    """Return settings in one line: `k=5, alpha=0.5`. What is not set is left out."""
+    given = (values or {}).items()
+    return ", ".join(f"{key}={value}" for key, value in given if value is not None) or NONE
+
+
+def cost(manifest: Manifest) -> str:
+    """Return what the artifact took in all, in one line."""
+    spent = manifest.identity["cost"]
+    money = "no price known" if spent.get("usd") is None else usd(spent["usd"])
+    tokens = f"{spent.get('input_tokens') or 0:,} input and {spent.get('output_tokens') or 0:,} output tokens"
+    return f"{money}, {spent.get('calls') or 0:,} calls, {tokens}"
+
+
+def about(manifest: Manifest, state: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the artifact is made of, name and text."""
+    identity, built = manifest.identity, manifest.built
+    optimizer = identity["optimizer"]
+    made = (
+        f"{optimizer['name']} ({settings(optimizer.get('settings'))}; seed {optimizer.get('seed')})"
+        if optimizer
+        else "none"
+    )
+    git = built.get("git")
+    commit = f"{git['commit'][:10]}{', with changes' if git['dirty'] else ''}" if git else "no commit"
+    revision = identity["model"].get("revision")
+    return [
+        ("program", manifest.program),
+        ("model", identity["model"]["model"] + (f" ({revision[:12]})" if revision else "")),
+        ("model settings", settings({key: v for key, v in identity["lm"].items() if key not in ("model", "price")})),
+        ("adapter", identity["adapter"]),
+        *((f"retrieval ({name})", settings(values)) for name, values in retrieval(state).items()),
+        ("embedder", f"{identity['embedder']['name']}, {identity['embedder']['dimensions']} dimensions"),
+        ("passages", settings(identity["chunking"])),
+        ("optimizer", made),
+        ("metric", identity["metric"]),
+        ("corpus", identity["fingerprints"].get("corpus", NONE)[:12]),
+        ("examples", identity["fingerprints"].get("examples", NONE)[:12]),
+        ("splits", identity["fingerprints"].get("splits", NONE)[:12]),
+        ("made", f"{built['time']}, {_took(built)}, on {built['machine']}"),
+        ("with", ", ".join(f"{name} {version}" for name, version in built["versions"].items())),
+        ("commit", commit),
+    ]
+
+
+def sealed_is(manifest: Manifest) -> str:
+    """Say which of the two programs this is."""
+    if manifest.verdict["sealed"] == "baseline":
+        return "Sealed is the baseline: no candidate scored higher on validation."
+    return "Sealed is the compiled program."
+
+
+def stopped(manifest: Manifest) -> str | None:
+    """Say why the run ended early; None when it did not."""
+    reasons = {
+        "budget": "the budget ran out",
+        "time": "the time ran out",
+        "errors": "too many questions ended in an error",
+        "interrupted": "it was interrupted",
+    }
+    reason = manifest.built.get("stopped")
+    return (
+        f"The run ended early: {reasons.get(reason, reason)}; this is the best of what it had tried."
+        if reason
+        else None
+    )
+
+
+def _took(built: Mapping[str, Any]) -> str:
+    seconds = built.get("seconds")
+    if seconds is None:
+        return "time not recorded"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

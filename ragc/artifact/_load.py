@@ -1,0 +1,103 @@
+"""From the folder of an artifact to something that answers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dspy
+
+from ragc.artifact._home import root_of
+from ragc.artifact._manifest import Manifest, Verified, read
+from ragc.artifact._modules import program_class
+from ragc.artifact._program import Artifact
+from ragc.artifact._serving import Choices, Serving
+from ragc.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from ragc.project import ModelSettings
+
+SHORTEST_ID = 8
+
+
+def load(
+    path: Path | str,
+    *,
+    lm: str | Mapping[str, Any] | ModelSettings | dspy.LM | None = None,
+    store: str | None = None,
+    filters: Mapping[str, Any] | None = None,
+    id: str | None = None,
+) -> Artifact:
+    """Load the artifact at `path` (`compiled/handbook`); model and index are opened at the first question.
+
+    It is code, and runs here: load artifacts from people you would run code from. The sealed source runs, never the
+    project's; a file of the project that differs from it is a warning.
+
+    Args:
+        path: The artifact's folder.
+        lm: Another model than the sealed one: a name, a table, or a dspy.LM. Else RAGC_LM, else the sealed one.
+        store: Another store than the project's. Else RAGC_STORE, else `[tool.ragc]` around the artifact.
+        filters: Metadata that every passage must match.
+        id: The id that is expected, at least its first eight digits.
+
+    Raises:
+        ArtifactError: it was touched, is of a newer schema, is another than `id`, or its source does not import here.
+    """
+    verified = read(path)
+    manifest = verified.manifest
+    _check_id(manifest, id)
+    _warn_of_changes(verified)
+    program = program_class(verified)()
+    if not isinstance(program, dspy.Module):
+        raise ArtifactError(f"{manifest.path}: the sealed {manifest.program} is no dspy.Module")
+    _load_state(program, verified)
+    return Artifact(program, Serving(manifest, Choices(lm, store, filters), retrieves=_retrieves(program)))
+
+
+def _check_id(manifest: Manifest, expected: str | None) -> None:
+    if expected is None:
+        return
+    if len(expected) < SHORTEST_ID:
+        raise ArtifactError(f"id {expected!r} is too short to tell artifacts apart; give at least {SHORTEST_ID} digits")
+    if not manifest.id.startswith(expected.lower()):
+        raise ArtifactError(
+            f"{manifest.path} is artifact {manifest.id[: max(len(expected), SHORTEST_ID)]}, not {expected}; "
+            "give the path of the other one, or its id"
+        )
+
+
+def _warn_of_changes(verified: Verified) -> None:
+    """The project's own files moved on: the artifact answers as it was sealed, and says so."""
+    root = root_of(verified.manifest.path)
+    changed = []
+    for name, sealed in verified.sources.items():
+        try:
+            if (root / name).read_bytes() != sealed:
+                changed.append(name)
+        except OSError:  # not there: an artifact needs no programs/
+            continue
+    if changed:
+        task = verified.manifest.task
+        warnings.warn(
+            f"{task} {verified.manifest.name} runs its sealed source; {', '.join(changed)} changed since "
+            f"(ragc compile {task} seals the new one)",
+            stacklevel=3,
+        )
+
+
+def _load_state(program: dspy.Module, verified: Verified) -> None:
+    try:
+        program.load_state(verified.state)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{verified.manifest.path}: the sealed state does not fit this DSPy ({dspy.__version__}): "
+            f"{type(error).__name__}: {error}; install dspy {verified.manifest.built['versions']['dspy']}"
+        ) from error
+
+
+def _retrieves(program: dspy.Module) -> bool:
+    from ragc.retrieval import Retrieve
+
+    return any(isinstance(parameter, Retrieve) for parameter in program.parameters())

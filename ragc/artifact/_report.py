@@ -1,0 +1,269 @@
+"""`report.html`: one self-contained page on how an artifact came about. No script, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ragc.artifact import _figures as figures
+from ragc.artifact._content import Question
+from ragc.artifact._html import Markup, element, join
+from ragc.artifact._manifest import Manifest
+
+_STYLE = Path(__file__).with_name("report.css")
+_WORDS = {"better": "Better", "worse": "Worse", "not shown": "Not shown", "not tested": "Not tested"}
+_SHOWN = 200
+"""Questions of one kind (won, lost) that the page lists at most."""
+
+
+def render(manifest: Manifest, state: Mapping[str, Any], questions: Sequence[Question]) -> str:
+    """Return the page. Every text that comes from data or a model is escaped."""
+    body = element(
+        "main",
+        _verdict(manifest),
+        _evaluations(manifest),
+        _slices(manifest),
+        _changes(questions),
+        _candidates(manifest),
+        _prompts(state),
+        _configuration(manifest, state),
+    )
+    head = join(
+        Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup('<meta name="color-scheme" content="light dark">'),
+        Markup(
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        ),
+        element("title", f"{manifest.task} {manifest.name}: {manifest.verdict['word']}"),
+        element("style", Markup(_STYLE.read_text("utf-8"))),
+    )
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+
+
+def _verdict(manifest: Manifest) -> Markup:
+    word = str(manifest.verdict["word"])
+    notes = [line for line in (figures.sealed_is(manifest), figures.stopped(manifest)) if line]
+    return element(
+        "header",
+        element("p", element("span", manifest.task), " ", element("code", manifest.name), class_="eyebrow"),
+        element("h1", _WORDS.get(word, word), class_=word.replace(" ", "-")),
+        element("p", _after_colon(str(manifest.verdict["sentence"])), class_="sentence"),
+        _interval(manifest.verdict),
+        element("p", " ".join(notes), class_="quiet"),
+        element(
+            "dl",
+            _fact("Cost", figures.cost(manifest)),
+            _fact("Model", manifest.identity["model"]["model"]),
+            _fact("Made", str(manifest.built["time"]).replace("T", " ").replace("+00:00", " UTC")),
+            class_="facts",
+        ),
+    )
+
+
+def _after_colon(sentence: str) -> str:
+    """The heading says the word already."""
+    _, colon, rest = sentence.partition(": ")
+    return rest[:1].upper() + rest[1:] if colon else sentence
+
+
+def _interval(verdict: Mapping[str, Any]) -> Markup | None:
+    """Draw the difference and its interval on a line with zero in it; None where there is no interval."""
+    low: float | None = verdict.get("ci_low")
+    high: float | None = verdict.get("ci_high")
+    middle: float | None = verdict.get("difference")
+    if low is None or high is None or middle is None:
+        return None
+    reach = max(abs(low), abs(high), 0.01) * 1.15
+    width, height, line = 640, 74, 30
+
+    def x(value: float) -> float:
+        return round(width / 2 * (1 + value / reach), 1)
+
+    figure, ends = figures.write(middle, "gain"), [figures.write(value, "gain") for value in (low, high)]
+    label = f"Difference {figure} points, 95% interval {ends[0]} to {ends[1]}"
+    marks = [
+        element("line", x1=0, y1=line, x2=width, y2=line, class_="axis"),
+        element("line", x1=x(0), y1=line - 20, x2=x(0), y2=line + 20, class_="zero"),
+        element("line", x1=x(low), y1=line, x2=x(high), y2=line, class_="range"),
+        element("circle", cx=x(middle), cy=line, r=8, class_="middle"),
+        element("text", "0", x=x(0), y=height - 8, text_anchor="middle"),
+        *(
+            element("text", figures.write(value, "gain"), x=x(value), y=height - 8, text_anchor="middle")
+            for value in (low, high)
+            if abs(x(value) - x(0)) > 40
+        ),
+    ]
+    return element("figure", element("svg", *marks, viewBox=f"0 0 {width} {height}", role="img", aria_label=label))
+
+
+def _evaluations(manifest: Manifest) -> Markup:
+    parts = [
+        element("div", _table((split, "baseline", "compiled"), rows)) for split, rows in figures.evaluations(manifest)
+    ]
+    gain = manifest.results.get("detectable_gain")
+    power = f"This test could show a gain of {100 * gain:.0f} points with 80% power. " if gain is not None else ""
+    return element(
+        "section",
+        element("h2", "Figures"),
+        element("div", *parts, class_="columns") if parts else element("p", "Nothing was measured."),
+        element(
+            "p",
+            f"{power}Scores are 0 to 100. Errors are counted and never scored. Latency is the model's.",
+            class_="quiet",
+        ),
+    )
+
+
+def _slices(manifest: Manifest) -> Markup | None:
+    slices = figures.slices(manifest)
+    rows = [
+        (
+            part.name,
+            part.n,
+            _bars(part.baseline, part.compiled),
+            figures.write(part.baseline, "points"),
+            figures.write(part.compiled, "points"),
+        )
+        for part in slices
+    ]
+    head = ("slice", "questions", "", "baseline", "compiled")
+    return element("section", element("h2", "By slice, on test"), _table(head, rows, class_="slices")) if rows else None
+
+
+def _bars(baseline: float | None, compiled: float | None) -> Markup:
+    """Two bars, one above the other, 0 to 100."""
+    bars = [
+        element("rect", x=0, y=y, width=round(100 * (score or 0), 1), height=5, rx=1, class_=kind)
+        for y, score, kind in ((1, baseline, "before"), (8, compiled, "after"))
+    ]
+    return element("svg", *bars, viewBox="0 0 100 14", preserveAspectRatio="none", aria_hidden="true", class_="bars")
+
+
+def _changes(questions: Sequence[Question]) -> Markup | None:
+    scored = [q for q in questions if q.baseline_score is not None and q.compiled_score is not None]
+    won = [q for q in scored if _gain(q) > 0]
+    lost = [q for q in scored if _gain(q) < 0]
+    failed = [q for q in questions if q.baseline_score is None or q.compiled_score is None]
+    if not questions:
+        return None
+    same = len(scored) - len(won) - len(lost)
+    return element(
+        "section",
+        element("h2", "Won and lost, on test"),
+        element(
+            "p", f"{len(won)} won, {len(lost)} lost, {same} the same, {len(failed)} with an error.", class_="quiet"
+        ),
+        _list("Won", sorted(won, key=_gain, reverse=True)),
+        _list("Lost", sorted(lost, key=_gain)),
+        _list("Errors", failed),
+    )
+
+
+def _gain(question: Question) -> float:
+    return (question.compiled_score or 0) - (question.baseline_score or 0)
+
+
+def _list(title: str, questions: Sequence[Question]) -> Markup | None:
+    if not questions:
+        return None
+    more = len(questions) - _SHOWN
+    return element(
+        "details",
+        element("summary", f"{title} ({len(questions)})"),
+        [_question(question) for question in questions[:_SHOWN]],
+        element("p", f"and {more} more", class_="quiet") if more > 0 else None,
+    )
+
+
+def _question(question: Question) -> Markup:
+    expected = " | ".join(question.answers) or "not in the corpus: should say so"
+    answers = (
+        ("expected", expected, None),
+        ("baseline", question.baseline, question.baseline_score),
+        ("compiled", question.compiled, question.compiled_score),
+    )
+    return element(
+        "article",
+        element("h3", question.question),
+        element("p", element("code", question.id), f" {question.slice}" if question.slice else None, class_="quiet"),
+        element(
+            "dl",
+            [
+                _fact(
+                    name, "error" if text is None else text, None if score is None else figures.write(score, "points")
+                )
+                for name, text, score in answers
+            ],
+        ),
+    )
+
+
+def _candidates(manifest: Manifest) -> Markup | None:
+    if not manifest.candidates:
+        return None
+    best = max((c["score"] for c in manifest.candidates if c["eligible"] and c["score"] is not None), default=None)
+    rows = [
+        (
+            element("strong", candidate["label"])
+            if candidate["score"] is not None and candidate["score"] == best
+            else candidate["label"],
+            figures.write(candidate["score"], "points"),
+            figures.write(candidate["n"], "count"),
+            figures.write(candidate["errors"], "count"),
+            figures.write(candidate["usd_per_question"], "usd"),
+            figures.write(candidate["latency_p95"], "seconds"),
+            "" if candidate["eligible"] else f"over the limits: {candidate['why_not'] or 'not eligible'}",
+        )
+        for candidate in manifest.candidates
+    ]
+    head = ("candidate", "score", "questions", "errors", "USD a question", "p95", "")
+    return element("section", element("h2", "Candidates, on validation"), _table(head, rows))
+
+
+def _prompts(state: Mapping[str, Any]) -> Markup | None:
+    parts = [
+        element(
+            "details",
+            element("summary", f"{prompt.name}: instructions and {len(prompt.demonstrations)} demonstrations"),
+            element("pre", prompt.instructions),
+            [
+                element(
+                    "dl", [_fact(name, str(value)) for name, value in demonstration.items()], class_="demonstration"
+                )
+                for demonstration in prompt.demonstrations
+            ],
+        )
+        for prompt in figures.prompts(state)
+    ]
+    return element("section", element("h2", "What the model is told"), parts) if parts else None
+
+
+def _configuration(manifest: Manifest, state: Mapping[str, Any]) -> Markup:
+    facts = [_fact(name, value) for name, value in figures.about(manifest, state)]
+    return element(
+        "section",
+        element("h2", "Configuration"),
+        element("dl", facts, _fact("id", manifest.id), class_="configuration"),
+        element("pre", f'from compiled import {manifest.task}\n\n{manifest.task}(question="…").answer'),
+    )
+
+
+def _fact(name: str, text: object, note: str | None = None) -> Markup:
+    return element("div", element("dt", name), element("dd", text, element("b", note) if note else None))
+
+
+def _table(head: Sequence[object], rows: Sequence[Sequence[object]], class_: str | None = None) -> Markup:
+    table = element(
+        "table",
+        element("thead", element("tr", [element("th", cell, scope="col") for cell in head])),
+        element(
+            "tbody",
+            [
+                element("tr", element("th", cells[0], scope="row"), [element("td", cell) for cell in cells[1:]])
+                for cells in rows
+            ],
+        ),
+        class_=class_,
+    )
+    return element("div", table, class_="scroll")

@@ -1,0 +1,199 @@
+"""Seal what a compile run made: all of it or nothing, and the previous artifact is whole at every moment."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ragc._files import digest, write_error
+from ragc.artifact import _card, _report
+from ragc.artifact._content import Content
+from ragc.artifact._folder import replace_folder
+from ragc.artifact._manifest import (
+    CARD,
+    MANIFEST,
+    REPORT,
+    SCHEMA,
+    SOURCE,
+    STATE,
+    Manifest,
+    fingerprint,
+    plain,
+    pretty,
+    real,
+    render,
+)
+from ragc.errors import ArtifactError
+
+_PLACE = ("base_url", "api_key_env", "threads", "timeout")
+"""Where and how fast a model is reached, not which model it is: outside the id."""
+_SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """Where the artifact stands, and its id."""
+
+    path: Path
+    id: str
+
+
+def seal(content: Content, target: Path) -> Sealed:
+    """Write the artifact at `target` (`compiled/<task>`), in the place of the one that is there.
+
+    A process that is killed at any moment leaves the old artifact or the new one. Raises ArtifactError when the
+    content cannot be sealed (a secret in it, an LM in the state), RagcError when the disk is full or cannot be
+    written; both leave the old artifact as it is.
+    """
+    target = real(target)
+    check_target(target)
+    files = _files(content, target)
+    _refuse_secrets(content, files)
+    try:
+        replace_folder(target, files)
+    except OSError as error:
+        raise write_error(target, error) from error
+    return Sealed(target, _identity_id(content))
+
+
+def check_target(target: Path) -> None:
+    """Raise what `seal` would raise on `target`, so that a run need not be paid for to learn it.
+
+    ArtifactError: something that is no artifact stands there. RagcError: the folder cannot be written.
+    """
+    target = real(target)
+    if target.exists() and not target.is_dir():
+        raise ArtifactError(f"{target} is a file; move it away, the artifact goes there")
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+        raise ArtifactError(f"{target} is not an artifact and not empty; move it away, the artifact goes there")
+    probe = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        probe.mkdir(parents=True)
+        probe.rmdir()
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
+def _identity(content: Content) -> dict[str, Any]:
+    """What the id is made of."""
+    _refuse_models(content.state)
+    return {
+        "program": {
+            "spec": content.program,
+            "source": {path: digest(data) for path, data in content.sources.items()},
+        },
+        "state": fingerprint(content.state),
+        "model": content.model,
+        "lm": {key: value for key, value in content.lm.items() if key not in _PLACE},
+        "adapter": content.adapter,
+        "embedder": content.embedder,
+        "embedder_settings": {key: value for key, value in content.embedder_settings.items() if key not in _PLACE},
+        "chunking": content.chunking,
+        "fingerprints": content.fingerprints,
+        "optimizer": content.optimizer,
+        "metric": content.metric,
+        "scores": content.scores,
+        "verdict": {**content.verdict, "sealed": content.sealed},
+        "cost": content.cost,
+    }
+
+
+def _identity_id(content: Content) -> str:
+    return fingerprint(_identity(content))
+
+
+def _files(content: Content, target: Path) -> dict[str, bytes]:
+    """Every file of the artifact, the manifest last: it holds the hashes of the others."""
+    identity = _identity(content)
+    document: dict[str, Any] = plain(
+        {
+            "schema": SCHEMA,
+            "id": fingerprint(identity),
+            "task": content.task,
+            "identity": identity,
+            "built": {
+                **content.built,
+                **_here(target.parent.parent),
+                "lm": _place(content.lm, "lm"),
+                "embedder_settings": _place(content.embedder_settings, "embedder"),
+            },
+            "results": content.results,
+            "candidates": [asdict(candidate) for candidate in content.candidates],
+        }
+    )
+    manifest = Manifest(path=target, files={}, **{**document, "candidates": tuple(document["candidates"])})
+    files = {
+        STATE: pretty(content.state),
+        CARD: _card.render(manifest, content.state).encode("utf-8"),
+        REPORT: _report.render(manifest, content.state, content.questions).encode("utf-8"),
+        **{SOURCE + path: data for path, data in content.sources.items()},
+    }
+    document["files"] = {name: digest(data) for name, data in files.items()}
+    return {**files, MANIFEST: render(document)}
+
+
+def _place(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    place = {key: table[key] for key in _PLACE if table.get(key) is not None}
+    if "@" in urlsplit(str(place.get("base_url", ""))).netloc:
+        raise ArtifactError(f"{name}.base_url carries a password; put it in the variable that api_key_env names")
+    return place
+
+
+def _refuse_models(state: Mapping[str, Any]) -> None:
+    for name, part in state.items():
+        if isinstance(part, Mapping) and part.get("lm"):
+            raise ArtifactError(
+                f"predictor {name} has an LM of its own; leave the choice of model to [tool.ragc] and to ragc.load"
+            )
+
+
+def _refuse_secrets(content: Content, files: Mapping[str, bytes]) -> None:
+    """A key in a program's source or in a demonstration would be in every copy of the artifact."""
+    for table in (content.lm, content.embedder_settings):
+        provider = str(table.get("model", "")).partition("/")[0].upper()
+        variable = table.get("api_key_env") or f"{provider}_API_KEY"
+        secret = os.environ.get(str(variable), "")
+        if len(secret) < _SHORTEST_SECRET:
+            continue
+        for name, data in files.items():
+            if re.search(rb"(?<!\w)" + re.escape(secret.encode()) + rb"(?!\w)", data):
+                raise ArtifactError(
+                    f"{name} would hold the value of {variable}; take it out, keys stay in the environment"
+                )
+
+
+def _here(root: Path) -> dict[str, Any]:
+    """When, where and with what this run was made; no names of hosts or people."""
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {
+            "ragc": importlib.metadata.version("ragc"),
+            "dspy": importlib.metadata.version("dspy"),
+            "python": platform.python_version(),
+        },
+        "git": _git(root),
+    }
+
+
+def _git(root: Path) -> dict[str, Any] | None:
+    """Commit and whether anything was changed since; None where there is no commit or no git."""
+
+    def ask(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        return {"commit": ask("rev-parse", "HEAD"), "dirty": bool(ask("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
