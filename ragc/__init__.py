@@ -8,6 +8,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ragc.errors import (
+    ArtifactError,
+    BudgetError,
+    BudgetExhausted,
+    CheckFailed,
+    ConfigError,
+    DataError,
+    ExampleError,
+    ModelError,
+    RagcError,
+    StoreError,
+)
+
 if TYPE_CHECKING:
     from ragc.artifact import load
     from ragc.compiler import compile
@@ -31,11 +44,21 @@ _HOME = {
 }
 
 __all__ = [
+    "ArtifactError",
+    "BudgetError",
+    "BudgetExhausted",
+    "CheckFailed",
+    "ConfigError",
+    "DataError",
+    "ExampleError",
+    "ModelError",
     "Passage",
     "Passages",
     "Project",
+    "RagcError",
     "Retrieve",
     "Score",
+    "StoreError",
     "compile",
     "evaluate",
     "index",

@@ -46,8 +46,8 @@ def make_project(root: Path, own: OwnTask | None = None) -> Made:
     """Write the files of a project that are missing in `root`, and `[tool.ragc]` into its pyproject.toml.
 
     No file is overwritten; a pyproject.toml keeps every byte and gets the tables at its end. It is written last, so
-    that a run that was interrupted can be repeated. Raises ConfigError where there is a project already, and RagcError where
-    nothing can be written.
+    that a run that was interrupted can be repeated. Raises ConfigError where there is a project already, and
+    RagcError where nothing can be written.
     """
     task = own.name if own else STARTER_TASK
     pyproject = root / "pyproject.toml"

@@ -1,0 +1,57 @@
+"""Writes docs/cli.md from the commands' own help: `python docs/cli.py`, or `make docs`. A test holds it current."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ragc.cli import COMMANDS, group
+
+TARGET = Path(__file__).resolve().parent / "cli.md"
+
+HEAD = """# The command line
+
+Written by `make docs` from the commands' own help.
+"""
+
+TAIL = """
+## Completion
+
+Commands, options, tasks and starter files complete in bash, zsh and fish once the shell has this line:
+
+```
+eval "$(_RAGC_COMPLETE=bash_source ragc)"              # ~/.bashrc
+eval "$(_RAGC_COMPLETE=zsh_source ragc)"               # ~/.zshrc
+_RAGC_COMPLETE=fish_source ragc | source               # ~/.config/fish/completions/ragc.fish
+```
+
+## For scripts
+
+`--json` prints exactly one JSON object on stdout; progress, messages and whatever libraries print go to stderr. An
+error is one line on stderr, `error: …`, with `--json` as well, and stdout is then empty; the exit code says which kind.
+`NO_COLOR` is honoured, and nothing is coloured when it is piped. `RAGC_DEBUG=1` shows the traceback of a bug.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD, _help("ragc", group, None)]
+    context = click.Context(group, info_name="ragc")
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        if command is None:
+            raise LookupError(f"no command {name}")
+        parts.append(_help(f"ragc {name}", command, context))
+    return "\n".join([*parts, TAIL.removeprefix("\n")])
+
+
+def _help(title: str, command: click.Command, parent: click.Context | None) -> str:
+    context = click.Context(
+        command, parent=parent, info_name=title.split()[-1], terminal_width=90, max_content_width=90
+    )
+    return f"## {title}\n\n```\n{command.get_help(context)}\n```\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(), encoding="utf-8")

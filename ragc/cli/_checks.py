@@ -1,0 +1,215 @@
+"""What `ragc doctor` looks at. Contacts only endpoints that the configuration names, and pays for nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ragc.errors import RagcError
+
+if TYPE_CHECKING:
+    from ragc.project import EmbedderSettings, ModelSettings, Project, TaskSettings
+
+PACKAGES = (
+    "dspy",
+    "mlflow",
+    "apsw",
+    "sqlite-vec",
+    "wordllama",
+    "xllamacpp",
+    "semantic-text-splitter",
+    "numpy",
+    "scipy",
+)
+"""The stack, as it is called in the package registry."""
+
+_SECONDS = 5.0
+"""How long an endpoint may take to answer at all."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """What; for a part of a task `TASK.part`."""
+    status: Literal["ok", "problem", "note"]
+    """`note`: nothing is wrong, and there is something to know."""
+    found: str
+    """What was found, or for a problem what is wrong and what to do about it."""
+
+
+def run_checks(project: Path | None) -> Iterator[Check]:
+    """Look at the installation, then at the project, yielding each finding as soon as it is there."""
+    from ragc import __version__
+
+    yield Check("ragc", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
+    yield _packages()
+    found, check = _project(project)
+    yield check
+    if found is None:
+        return
+    yield _attempt("lm", lambda: _model(found.settings.lm))
+    if found.settings.teacher is not None:
+        teacher = found.settings.teacher
+        yield _attempt("teacher", lambda: _model(teacher))
+    yield _attempt("embedder", lambda: _embedder(found.settings.embedder))
+    yield _attempt("tracking", lambda: _tracking(found))
+    if not found.settings.tasks:
+        yield Check("tasks", "note", "none yet; add [tool.ragc.tasks.NAME] to pyproject.toml")
+    for task in found.settings.tasks.values():
+        yield _attempt(task.name, lambda task=task: _task(found, task))  # type: ignore[misc]
+        yield _attempt(f"{task.name}.index", lambda task=task: _index(found, task))  # type: ignore[misc]
+        yield _attempt(f"{task.name}.artifact", lambda task=task: _artifact(found, task))  # type: ignore[misc]
+
+
+def _attempt(name: str, look: Callable[[], str | Check]) -> Check:
+    """What `look` found; its RagcError or OSError becomes a problem, so that one does not hide the next."""
+    try:
+        found = look()
+    except (RagcError, OSError) as error:
+        return Check(name, "problem", str(error))
+    return found if isinstance(found, Check) else Check(name, "ok", found)
+
+
+def _packages() -> Check:
+    versions, missing = [], []
+    for package in PACKAGES:
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        return Check(
+            "installed", "problem", f"missing: {', '.join(missing)}; install ragc again, with its dependencies"
+        )
+    return Check("installed", "ok", ", ".join(versions))
+
+
+def _project(start: Path | None) -> tuple[Project | None, Check]:
+    from ragc.project import Project
+
+    try:
+        project = Project.find(start)
+    except RagcError as error:
+        outside = 'run "ragc init"' in str(error)
+        return None, Check("project", "note" if outside else "problem", str(error))
+    overridden = [name for name in ("LM", "EMBEDDER", "STORE", "TRACKING") if os.environ.get(f"RAGC_{name}")]
+    by = f" ({', '.join(f'RAGC_{name}' for name in overridden)} override the file)" if overridden else ""
+    return project, Check("project", "ok", f"{project.name}, {project.root}{by}")
+
+
+def _model(settings: ModelSettings) -> str:
+    """Key and weights, and the endpoint where one of one's own is named; a provider's is not contacted."""
+    from ragc.models import check_model
+
+    check_model(settings)
+    if settings.base_url:
+        return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
+    where = "weights are here" if settings.model.startswith("local/") else "key is set; the provider was not contacted"
+    return f"{settings.model}, {where}"
+
+
+def _embedder(settings: EmbedderSettings) -> str:
+    from ragc.retrieval import make_embedder
+
+    embedder = make_embedder(settings)
+    if settings.model.startswith("local/"):
+        return f"{settings.model}, {len(embedder.embed_query('one question'))} dimensions"
+    if settings.base_url:
+        return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
+    return f"{settings.model}; the provider was not contacted"
+
+
+def _answers(url: str, key_env: str | None) -> str:
+    """Whether an OpenAI-like endpoint answers at all; a refused key is a problem, an unknown path is not."""
+    request = urllib.request.Request(f"{url.rstrip('/')}/models")
+    key = os.environ.get(key_env or "OPENAI_API_KEY")
+    if key:
+        request.add_header("Authorization", f"Bearer {key}")
+    try:
+        urllib.request.urlopen(request, timeout=_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in {401, 403}:
+            raise RagcError(
+                f"{url} refuses the key in {key_env or 'OPENAI_API_KEY'} ({error.code}); set another"
+            ) from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise RagcError(f"{url} does not answer ({reason}); start it, or change base_url") from error
+    return f"{url} answers"
+
+
+def _tracking(project: Project) -> str | Check:
+    uri = project.settings.tracking
+    if uri == "off":
+        return Check("tracking", "note", "off")
+    if uri.startswith(("http://", "https://")):
+        try:
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_SECONDS).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return f"{uri} answers"
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise RagcError(
+                f"{uri} does not answer ({reason}); runs go on without it; start it or set another"
+            ) from error
+        return f"{uri} answers"
+    if uri.startswith("sqlite:///"):
+        file = project.path(uri.removeprefix("sqlite:///"))
+        folder = next(parent for parent in file.parents if parent.exists())
+        if not os.access(file if file.exists() else folder, os.W_OK):
+            raise RagcError(f"{file} cannot be written; give yourself write permission or set tracking")
+        return uri
+    return Check("tracking", "note", f"{uri}, not looked at")
+
+
+def _task(project: Project, task: TaskSettings) -> str:
+    """Examples, corpus, labels, program, optimizer and metric, all of them loaded."""
+    from ragc.data import check_labels, read_corpus, read_examples
+    from ragc.evaluation import load_metric
+    from ragc.project import load_optimizer, load_program
+
+    corpus = read_corpus(project.path(task.corpus))
+    labels = check_labels(read_examples(project.path(task.examples)), corpus)
+    program = load_program(project, task.program)
+    load_metric(project, task.metric)
+    if task.optimizer is not None:
+        load_optimizer(project, task.optimizer)
+    parts = [f"{len(labels.valid)} questions", f"{len(corpus.documents)} documents"]
+    parts += [f"{len(labels.stale)} stale labels"] if labels.stale else []
+    parts += [f"{len(corpus.skipped)} files skipped"] if corpus.skipped else []
+    return f"{', '.join(parts)}; {program.__name__}, {task.metric}, {task.optimizer or 'no optimizer'}"
+
+
+def _index(project: Project, task: TaskSettings) -> str | Check:
+    from ragc.retrieval import open_index
+
+    store = project.settings.store
+    if store.startswith("sqlite://") and not project.path(store.removeprefix("sqlite://")).exists():
+        return Check(f"{task.name}.index", "note", f"no index yet; ragc compile or ragc index {task.name} makes it")
+    index = open_index(project, task, read_only=True)
+    try:
+        stats = index.stats()
+    finally:
+        index.close()
+    return f"{stats}"
+
+
+def _artifact(project: Project, task: TaskSettings) -> str | Check:
+    from ragc.artifact import verify
+
+    folder = project.compiled_path(task)
+    if not folder.exists():
+        return Check(f"{task.name}.artifact", "note", f"not compiled yet; ragc compile {task.name} does")
+    manifest = verify(folder)
+    return f"artifact {manifest.id[:8]} is whole"

@@ -1,0 +1,42 @@
+"""`ragc doctor`: what is installed, reachable and configured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ragc.cli._terminal import emit, json_option, project_option, row, say, style
+
+if TYPE_CHECKING:
+    from ragc.cli._checks import Check
+
+_MARKS = {"ok": "", "note": "", "problem": style("problem: ", fg="red", bold=True)}
+
+
+@click.command()
+@project_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, project: Path | None, as_json: bool) -> None:
+    """Say what is installed, reachable and configured, and what to do about the rest.
+
+    Contacts only the endpoints that the configuration names, and calls no model that costs. Exits 1 when something that
+    is configured does not work.
+    """
+    from ragc.cli._checks import run_checks
+
+    checks: list[Check] = []
+    for check in run_checks(project):
+        checks.append(check)
+        if not as_json:
+            row(check.name.split(".")[-1], _MARKS[check.status] + check.found)
+    problems = sum(check.status == "problem" for check in checks)
+    if as_json:
+        emit({"ok": not problems, "checks": [asdict(check) for check in checks]})
+    else:
+        say()
+        say(f"{problems} to mend" if problems else "all that is configured works")
+    ctx.exit(1 if problems else 0)
