@@ -1,0 +1,37 @@
+"""Language models: from a model string to a `dspy.LM` whose calls are metered, and the model that runs in the process.
+
+Imports dspy, and neither litellm nor xllamacpp before a model is called that needs it.
+"""
+
+from __future__ import annotations
+
+from ragc.models._engine import AsyncEngine, Engine
+from ragc.models._lm import (
+    check_model,
+    context_window,
+    describe,
+    make_adapter,
+    make_lm,
+    prepare_model,
+    token_counter,
+)
+from ragc.models._meter import Call, Meter, Usage
+from ragc.models._plain import PlainAdapter
+from ragc.models._prices import find_price
+
+__all__ = [
+    "AsyncEngine",
+    "Call",
+    "Engine",
+    "Meter",
+    "PlainAdapter",
+    "Usage",
+    "check_model",
+    "context_window",
+    "describe",
+    "find_price",
+    "make_adapter",
+    "make_lm",
+    "prepare_model",
+    "token_counter",
+]

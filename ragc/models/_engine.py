@@ -1,0 +1,290 @@
+"""The seat at DSPy's engine seam: every call that ragc makes passes through here, metered, retried and explained.
+
+The durable gateway takes this place in a run; what calls below (an inner engine) and above (`dspy.LM`) stays as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dspy.lm15 import LM15Error, Request, Response, TransportError, response_to_events
+
+from ragc.errors import ExampleError, ModelError
+from ragc.models._errors import AnswerWithheld, ModelRefused, explain
+from ragc.models._meter import Call, Meter
+from ragc.models._prices import cost, find_price, tokens
+from ragc.models._providers import async_provider_engine, capabilities, provider_engine
+from ragc.models._retry import Retry
+from ragc.models._routes import Route, base_url, route
+
+if TYPE_CHECKING:
+    from dspy._vendor.lm15.types import StreamEvent
+    from dspy.clients.capabilities import Capabilities
+
+    from ragc.models._local import LocalEngine
+    from ragc.project import ModelSettings
+
+
+class Inner(Protocol):
+    """One attempt at one call. Raises lm15 errors (see `ragc.models._errors`), never retries, counts nothing."""
+
+    def complete(self, request: Request) -> Response: ...
+
+
+class AsyncInner(Protocol):
+    """Unlike `Inner`: awaited."""
+
+    async def complete(self, request: Request) -> Response: ...
+
+
+class Engine:
+    """What `dspy.LM(engine=…)` gets: an inner engine with retries, a meter and errors of ragc's own.
+
+    Copies are the engine itself, so that DSPy's copies of an LM share connections, model and budget.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        *,
+        meter: Meter | None = None,
+        retry: Retry | None = None,
+        inner: Inner | None = None,
+        async_inner: AsyncInner | None = None,
+    ) -> None:
+        self.settings = settings
+        self.meter = meter
+        self.retry = retry or Retry()
+        self.route: Route = route(settings)
+        self.price = find_price(settings)
+        self._given = (inner, async_inner)
+        self._lock = threading.Lock()
+        self._inner: Inner | None = inner
+        self._async_inners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncInner] = (
+            weakref.WeakKeyDictionary()
+        )
+        self.answered = False
+        """Whether any call has been answered: until then, an address that cannot be reached is taken for wrong."""
+
+    def __copy__(self) -> Engine:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Engine:
+        return self
+
+    def complete(self, request: Request) -> Response:
+        """One answer. Raises ModelError, ExampleError or BudgetExhausted, each of them a DSPy LMError as well."""
+        waits = self.retry.start()
+        with _Booking(self, request) as booking:
+            while True:
+                try:
+                    return booking.answer(self.inner.complete(booking.attempt()))
+                except Exception as error:  # noqa: BLE001 whatever an engine raises is explained below
+                    failed = error
+                # Outside the handler: the original, which may quote a key, is no context of what is raised.
+                wait = waits.after(failed)
+                if wait is None:
+                    raise booking.failure(failed)
+                time.sleep(wait)
+
+    async def acomplete(self, request: Request) -> Response:
+        """Unlike `complete`: awaited, and no thread waits meanwhile."""
+        waits = self.retry.start()
+        with _Booking(self, request) as booking:
+            while True:
+                try:
+                    return booking.answer(await self.async_inner.complete(booking.attempt()))
+                except Exception as error:  # noqa: BLE001 whatever an engine raises is explained below
+                    failed = error
+                wait = waits.after(failed)
+                if wait is None:
+                    raise booking.failure(failed)
+                await asyncio.sleep(wait)
+
+    def stream(self, request: Request) -> Iterator[StreamEvent]:
+        """The answer as events, once it is whole: what is metered is never shown in part."""
+        return iter(response_to_events(self.complete(request)))
+
+    def close(self) -> None:
+        """Releases the connections; a later call opens new ones."""
+        with self._lock:
+            inner, self._inner = self._inner, self._given[0]
+        close = getattr(inner, "close", None)
+        if close is not None and self._given[0] is None:
+            close()
+
+    @property
+    def inner(self) -> Inner:
+        """The engine below, made at first use. Raises ModelError without a key or weights."""
+        with self._lock:
+            if self._inner is None:
+                self._inner = _local(self.settings) if self.is_local else provider_engine(self.settings, self.route)
+            return self._inner
+
+    @property
+    def async_inner(self) -> AsyncInner:
+        """The async engine below, one an event loop: its connections belong to the loop."""
+        if self._given[1] is not None:
+            return self._given[1]
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            found = self._async_inners.get(loop)
+            if found is None:
+                found = (
+                    _InThread(self._inner or _local(self.settings))
+                    if self.is_local or self._given[0] is not None
+                    else async_provider_engine(self.settings, self.route)
+                )
+                self._async_inners[loop] = found
+            return found
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model runs in this process."""
+        return self.route.engine == "local"
+
+    @property
+    def supports_raw(self) -> bool:
+        """Whether a prompt that PlainAdapter marks is passed as it stands, without a chat template."""
+        return self.is_local
+
+    @functools.cached_property
+    def _capabilities(self) -> Capabilities:
+        return capabilities(self.settings, self.route)
+
+    @property
+    def supports_response_schema(self) -> bool:
+        return bool(self._capabilities.response_schema)
+
+    @property
+    def supports_function_calling(self) -> bool:
+        return bool(self._capabilities.function_calling)
+
+    @property
+    def supports_reasoning(self) -> bool:
+        return bool(self._capabilities.reasoning)
+
+    @property
+    def supported_params(self) -> frozenset[str]:
+        return frozenset(self._capabilities.params)
+
+    def dump_state(self) -> dict[str, Any]:
+        """The settings, which hold no secret: a key is named, never stored."""
+        return self.settings.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any]) -> Engine:
+        """An engine for the same model, without a meter."""
+        from ragc.project import ModelSettings
+
+        return cls(ModelSettings.model_validate(state))
+
+
+class AsyncEngine:
+    """What `dspy.LM(async_engine=…)` gets: the awaited side of an `Engine`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def __copy__(self) -> AsyncEngine:
+        return self
+
+    def __deepcopy__(self, memo: object) -> AsyncEngine:
+        return self
+
+    async def complete(self, request: Request) -> Response:
+        return await self.engine.acomplete(request)
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        for event in response_to_events(await self.engine.acomplete(request)):
+            yield event
+
+    async def aclose(self) -> None:
+        self.engine.close()
+
+    def dump_state(self) -> dict[str, Any]:
+        return self.engine.dump_state()
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any]) -> AsyncEngine:
+        return cls(Engine.load_state(state))
+
+
+class _InThread:
+    """Awaits a blocking engine in a worker thread."""
+
+    def __init__(self, engine: Inner) -> None:
+        self._engine = engine
+
+    async def complete(self, request: Request) -> Response:
+        return await asyncio.to_thread(self._engine.complete, request)
+
+
+class _Booking:
+    """One call, from its check against the budget to its entry in the meter. A context manager around the attempts."""
+
+    def __init__(self, engine: Engine, request: Request) -> None:
+        self._engine = engine
+        self._request = request
+        self._call: Call | None = None
+        self._answered_by: str | None = None
+        self._began = 0.0
+
+    def __enter__(self) -> _Booking:
+        if self._engine.meter is not None:
+            self._engine.meter.begin()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._engine.meter is not None:
+            self._engine.meter.finish(self._call, answered_by=self._answered_by)
+
+    def attempt(self) -> Request:
+        """What to send, with the clock started anew."""
+        self._began = time.monotonic()
+        return self._request
+
+    def answer(self, response: Response) -> Response:
+        """Books the response. Raises ExampleError when the provider withheld the answer, which is paid for."""
+        engine, model = self._engine, self._engine.settings.model
+        inputs, cached, outputs = tokens(response, self._request, engine.route.provider)
+        configured = engine.settings.price is not None
+        usd = cost(response, self._request, found=engine.route, price=engine.price, configured=configured)
+        seconds = (response.provider_data or {}).get("seconds")  # the local engine leaves waiting for its turn out
+        took = float(seconds) if isinstance(seconds, int | float) else time.monotonic() - self._began
+        self._call = Call(model, inputs, outputs, cached, usd, took)
+        self._answered_by = response.model
+        engine.answered = True
+        if response.finish_reason == "content_filter" and not response.text:
+            raise AnswerWithheld(f"{model}: the provider's content filter withheld the answer")
+        return response
+
+    def failure(self, error: Exception) -> ModelError | ExampleError:
+        """Books the failure and says what it means."""
+        engine, model = self._engine, self._engine.settings.model
+        means = explain(error, model, engine.route.variables)
+        if isinstance(error, TransportError) and not engine.answered:
+            where = base_url(engine.settings) or engine.route.provider
+            means = ModelRefused(f"{model}: {where} cannot be reached: check base_url and the network ({means})")
+        if isinstance(means, ModelError) and engine.meter is not None:
+            engine.meter.refuse(means)
+        if self._call is None:
+            self._call = Call(model, 0, 0, 0, 0.0, time.monotonic() - self._began, error=str(means))
+        else:
+            self._call = replace(self._call, error=str(means))
+        if not isinstance(error, LM15Error) and error is not means:
+            means.__cause__ = error  # a bug rather than a refusal: its traceback is wanted
+        return means
+
+
+def _local(settings: ModelSettings) -> LocalEngine:
+    from ragc.models._local import LocalEngine
+
+    return LocalEngine(settings)

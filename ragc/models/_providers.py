@@ -1,0 +1,80 @@
+"""Inner engines for hosted models: DSPy's own (lm15), LiteLLM's only for providers that lm15 does not know."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from dspy.clients.engines.lm15_engine import AsyncLM15Engine, LM15Engine, timeouts_for
+from dspy.lm15 import RouterConfig
+
+from ragc.models._routes import Route, api_key, base_url, declared
+
+if TYPE_CHECKING:
+    from dspy.clients.capabilities import Capabilities
+
+    from ragc.models._engine import AsyncInner, Inner
+    from ragc.project import ModelSettings
+
+# DSPy and LiteLLM fetch their price list at first use unless this is set; both carry one.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+
+
+def provider_engine(settings: ModelSettings, found: Route) -> Inner:
+    """The engine for a hosted model. Raises ModelError without a key."""
+    if found.engine == "litellm":
+        from dspy.clients.engines.litellm_engine import LiteLLMEngine
+
+        engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found))
+        return engine
+    native: Inner = LM15Engine(_config(settings, found), model_type="chat")
+    return native
+
+
+def async_provider_engine(settings: ModelSettings, found: Route) -> AsyncInner:
+    """Unlike `provider_engine`: awaited; its connections belong to one event loop."""
+    if found.engine == "litellm":
+        from dspy.clients.engines.litellm_engine import AsyncLiteLLMEngine
+
+        engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found))
+        return engine
+    native: AsyncInner = AsyncLM15Engine(_config(settings, found), model_type="chat")
+    return native
+
+
+def capabilities(settings: ModelSettings, found: Route) -> Capabilities:
+    """What the model can do, as DSPy would say of its own engine for it. No network."""
+    import dspy
+    from dspy.clients.capabilities import Capabilities
+    from dspy.clients.capabilities import capabilities as ask
+
+    if found.engine == "local":
+        params = {
+            "temperature",
+            "max_tokens",
+            "max_completion_tokens",
+            "top_p",
+            "top_k",
+            "stop",
+            "seed",
+            "frequency_penalty",
+            "presence_penalty",
+            "response_format",
+        }
+        return Capabilities(response_schema=True, params=frozenset(params))
+    return ask(dspy.LM(settings.model, cache=False, num_retries=0, engine=found.engine))
+
+
+def _config(settings: ModelSettings, found: Route) -> RouterConfig:
+    key, url = api_key(settings, found), base_url(settings)
+    return RouterConfig(
+        api_keys={found.provider: key} if key is not None else None,
+        base_urls={found.provider: url} if url is not None else None,
+        timeouts=timeouts_for(settings.timeout),
+        providers=declared(),
+    )
+
+
+def _client(settings: ModelSettings, found: Route) -> dict[str, Any]:
+    given = {"api_key": api_key(settings, found), "api_base": base_url(settings), "timeout": settings.timeout}
+    return {name: value for name, value in given.items() if value is not None}
