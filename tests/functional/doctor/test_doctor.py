@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import RunRagc
+from hosted import HostedModel
+
+SECRET = "sk-never-shown"
+
+
+def _checks(stdout: str) -> dict[str, dict[str, Any]]:
+    return {check["name"]: check for check in json.loads(stdout)["checks"]}
+
+
+def _configure(project: Path, old: str, new: str) -> None:
+    pyproject = project / "pyproject.toml"
+    text = pyproject.read_text("utf-8")
+    assert old in text
+    pyproject.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def hosted_project(project: Path, hosted_model: HostedModel) -> Path:
+    """The small project with its model behind the scripted endpoint."""
+    table = f'{{ model = "openai/scripted", base_url = "{hosted_model.base_url}", api_key_env = "OUR_KEY" }}'
+    _configure(project, '"local/smollm2-135m-instruct"', table)
+    return project
+
+
+def test_without_a_project_the_installation_is_looked_at(run_ragc: RunRagc, tmp_path: Path) -> None:
+    result = run_ragc("doctor", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "dspy 3." in result.stdout
+    assert "ragc init" in result.stdout
+
+
+def test_a_project_that_works_exits_0(run_ragc: RunRagc, hosted_project: Path) -> None:
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": SECRET})
+    assert result.returncode == 0, result.stdout + result.stderr
+    checks = _checks(result.stdout)
+    assert json.loads(result.stdout)["ok"] is True
+    assert "answers" in checks["lm"]["found"]
+    assert "256 dimensions" in checks["embedder"]["found"]
+    assert "40 questions, 10 documents" in checks["allotments"]["found"]
+    assert "ragc index allotments" in checks["allotments.index"]["found"]
+    assert "ragc compile allotments" in checks["allotments.artifact"]["found"]
+    assert SECRET not in result.stdout + result.stderr
+
+
+def test_it_writes_nothing(run_ragc: RunRagc, hosted_project: Path) -> None:
+    before = sorted(hosted_project.rglob("*"))
+    assert run_ragc("doctor", cwd=hosted_project, env={"OUR_KEY": "k", "PYTHONDONTWRITEBYTECODE": "1"}).returncode == 0
+    assert sorted(hosted_project.rglob("*")) == before
+
+
+def test_a_missing_key_is_named_and_does_not_hide_the_rest(run_ragc: RunRagc, hosted_project: Path) -> None:
+    result = run_ragc("doctor", "--json", cwd=hosted_project)
+    assert result.returncode == 1
+    checks = _checks(result.stdout)
+    assert checks["lm"]["status"] == "problem"
+    assert "OUR_KEY" in checks["lm"]["found"]
+    assert checks["allotments"]["status"] == "ok"
+
+
+def test_an_endpoint_that_does_not_answer(run_ragc: RunRagc, hosted_project: Path, hosted_model: HostedModel) -> None:
+    _configure(hosted_project, hosted_model.base_url, "http://127.0.0.1:9/v1")
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": SECRET})
+    assert result.returncode == 1
+    assert "http://127.0.0.1:9/v1 does not answer" in _checks(result.stdout)["lm"]["found"]
+
+
+def test_a_tracking_server_that_does_not_answer(run_ragc: RunRagc, hosted_project: Path) -> None:
+    environment = {"OUR_KEY": "k", "RAGC_TRACKING": "http://127.0.0.1:9"}
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env=environment)
+    assert result.returncode == 1
+    checks = _checks(result.stdout)
+    assert "http://127.0.0.1:9 does not answer" in checks["tracking"]["found"]
+    assert "RAGC_TRACKING" in checks["project"]["found"]
+
+
+def test_broken_data_and_programs_are_problems(run_ragc: RunRagc, hosted_project: Path) -> None:
+    _configure(hosted_project, "programs.grounded:GroundedAnswer", "programs.grounded:Nothing")
+    result = run_ragc("doctor", cwd=hosted_project, env={"OUR_KEY": "k"})
+    assert result.returncode == 1
+    assert "problem: " in result.stdout
+    assert "Nothing" in result.stdout
+    assert "1 to mend" in result.stdout
+
+
+def test_a_broken_pyproject_is_a_problem(run_ragc: RunRagc, project: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool.ragc]\nlmm = 3\n", encoding="utf-8")
+    result = run_ragc("doctor", "--json", cwd=project)
+    assert result.returncode == 1
+    assert _checks(result.stdout)["project"]["status"] == "problem"
