@@ -20,6 +20,8 @@ _UNIFIED = {
     **dict.fromkeys(map(ord, _INVISIBLE), ""),
 }
 _CURRENCY = "£€$¥"
+_WHITE = re.compile(r"\s")
+_HYPHEN_RUN = re.compile(r"-{2,}")
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NUMBER_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL_POINT = re.compile(r"(?<=\d)\.(?=\d)")
@@ -33,7 +35,7 @@ def normalise(text: str) -> str:
 
     Invisible characters (soft hyphen, zero width) are dropped and runs of hyphens are one, so that `--` meets a dash.
     """
-    return _mapped(text).text
+    return _HYPHEN_RUN.sub("-", " ".join(_fold(text).split()))
 
 
 def find_span(quote: str, text: str) -> tuple[int, int] | None:
@@ -97,6 +99,7 @@ class _Mapped:
 
 @lru_cache(maxsize=512)
 def _mapped(text: str) -> _Mapped:
+    """Return `normalise(text)`, made character by character, with the way back; slower than that."""
     characters: list[str] = []
     starts, ends = array("q"), array("q")
     for start, end in _clusters(text):
@@ -110,28 +113,28 @@ def _mapped(text: str) -> _Mapped:
             starts.append(start)
             ends.append(end)
     if characters and characters[-1] == " ":
-        characters.pop()
-        starts.pop()
-        ends.pop()
+        for column in (characters, starts, ends):
+            column.pop()
     return _Mapped("".join(characters), starts, ends)
 
 
 def _clusters(text: str) -> list[tuple[int, int]]:
-    """Return the spans of characters that normalise together: a base and what combines with it (Hangul jamo too)."""
+    """Return the spans of characters that normalise together: a base and its marks, the jamo of a syllable."""
     if text.isascii():
         return [(i, i + 1) for i in range(len(text))]
     spans: list[tuple[int, int]] = []
     start = 0
     for i in range(1, len(text) + 1):
-        if i < len(text) and (unicodedata.combining(text[i]) or "\u1160" <= text[i] <= "\u11ff"):
+        if i < len(text) and (unicodedata.category(text[i])[0] == "M" or "\u1160" <= text[i] <= "\u11ff"):
             continue
         spans.append((start, i))
         start = i
     return spans
 
 
-@lru_cache(maxsize=4096)
-def _fold(cluster: str) -> str:
-    unified = unicodedata.normalize("NFKC", cluster.translate(_UNIFIED))
+def _fold(text: str) -> str:
+    if text.isascii():
+        return _WHITE.sub(" ", text.replace("`", "'").lower())
+    unified = unicodedata.normalize("NFKC", text.translate(_UNIFIED))
     folded = unicodedata.normalize("NFKC", unified.casefold()).translate(_UNIFIED)
-    return "".join(" " if c.isspace() else c for c in folded)
+    return _WHITE.sub(" ", folded)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ragc._text import answer_key, find_span, normalise, tokens
 
@@ -30,6 +32,16 @@ def test_normalise(text: str, expected: str) -> None:
 @pytest.mark.parametrize("text", ["Łódź ‑ “x” ﬁ İstanbul ß", "plain", "ｆｕｌｌ　ｗｉｄｔｈ"])
 def test_normalise_is_idempotent(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
+
+
+@given(st.text(max_size=40))
+def test_the_way_back_is_the_same_normalisation(text: str) -> None:
+    span = find_span(text, text)
+    if not normalise(text):
+        assert span is None
+    else:
+        assert span is not None
+        assert normalise(text[span[0] : span[1]]) == normalise(text)
 
 
 @pytest.mark.parametrize(
