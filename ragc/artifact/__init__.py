@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
+    from ragc.artifact._glance import Glance, glance
+    from ragc.artifact._home import locate
     from ragc.artifact._load import load
     from ragc.artifact._manifest import Manifest, verify
     from ragc.artifact._package import package
@@ -28,12 +30,15 @@ _HOME = {
     "Artifact": "_program",
     "Candidate": "_content",
     "Content": "_content",
+    "Glance": "_glance",
     "Manifest": "_manifest",
     "Question": "_content",
     "Sealed": "_seal",
     "check_target": "_seal",
     "collect_sources": "_sources",
+    "glance": "_glance",
     "load": "_load",
+    "locate": "_home",
     "package": "_package",
     "seal": "_seal",
     "verify": "_manifest",
@@ -43,12 +48,15 @@ __all__ = [
     "Artifact",
     "Candidate",
     "Content",
+    "Glance",
     "Manifest",
     "Question",
     "Sealed",
     "check_target",
     "collect_sources",
+    "glance",
     "load",
+    "locate",
     "package",
     "seal",
     "verify",

@@ -89,13 +89,17 @@ def replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
         try:
             _write(temporary, files)
             _swap(temporary, target)
+        except BaseException:
+            _remove(temporary)
+            raise
+        # From here on the new one is in its place: what fails now is no failure of the seal.
+        with contextlib.suppress(OSError):
             fsync_folder(target.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
 
 
 def _swap(temporary: Path, target: Path) -> None:
-    """Put `temporary` at `target`; what stood at `target` is at `temporary` or gone afterwards."""
+    """Put `temporary` at `target`; what stood at `target` is at `temporary` afterwards, or gone."""
     if not target.exists():
         os.rename(temporary, target)
         return
@@ -115,8 +119,9 @@ def _step_aside(temporary: Path, target: Path) -> None:
     except OSError:
         os.rename(previous, target)
         raise
-    fsync_folder(target.parent)
-    os.rename(previous, temporary)
+    with contextlib.suppress(OSError):
+        fsync_folder(target.parent)
+    _remove(previous)
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -150,9 +155,15 @@ def _tidy(target: Path) -> None:
     previous = previous_of(target)
     if previous.exists() and not target.exists():
         os.rename(previous, target)
-    shutil.rmtree(previous, ignore_errors=True)
+    _remove(previous)
     for stale in target.parent.glob(f".{target.name}.*.tmp"):
-        shutil.rmtree(stale, ignore_errors=True)
+        _remove(stale)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a hidden folder; what cannot be removed now, the next seal removes."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from ragc.project import ModelSettings, TaskSettings
 
 
+def locate(target: str, start: Path | None = None) -> Path:
+    """Return the folder of an artifact named on a command line: a bare name is a task, anything else is a path.
+
+    Raises ConfigError for an unknown task, or without a project at `start` (default: the working folder).
+    """
+    if os.sep in target or target.startswith("."):
+        return Path(target)
+    project = Project.find(start)
+    return project.compiled_path(project.task(target))
+
+
 def root_of(path: Path) -> Path:
     """Return the folder that relative paths are meant from: the nearest project's, else the parent of `compiled/`."""
     folder = real(path)

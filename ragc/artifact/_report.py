@@ -225,7 +225,7 @@ def _prompts(state: Mapping[str, Any]) -> Markup | None:
     parts = [
         element(
             "details",
-            element("summary", f"{prompt.name}: instructions and {len(prompt.demonstrations)} demonstrations"),
+            element("summary", f"{prompt.name}: instructions and {figures.demonstrations(prompt)}"),
             element("pre", prompt.instructions),
             [
                 element(

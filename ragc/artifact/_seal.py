@@ -71,13 +71,13 @@ def check_target(target: Path) -> None:
     ArtifactError: something that is no artifact stands there. RagcError: the folder cannot be written.
     """
     target = real(target)
-    if target.exists() and not target.is_dir():
-        raise ArtifactError(f"{target} is a file; move it away, the artifact goes there")
-    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
-        raise ArtifactError(f"{target} is not an artifact and not empty; move it away, the artifact goes there")
     probe = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        probe.mkdir(parents=True)
+        if target.exists() and not target.is_dir():
+            raise ArtifactError(f"{target} is a file; move it away, the artifact goes there")
+        if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+            raise ArtifactError(f"{target} is not an artifact and not empty; move it away, the artifact goes there")
+        probe.mkdir(parents=True, exist_ok=True)
         probe.rmdir()
     except OSError as error:
         raise write_error(target, error) from error

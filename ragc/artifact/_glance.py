@@ -1,0 +1,80 @@
+"""An artifact at a glance, for a terminal and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ragc.artifact import _figures as figures
+from ragc.artifact._manifest import Manifest, read
+
+_ABOUT = ("program", "model", "embedder", "optimizer", "made")
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What `ragc show` prints: rows of a label and its lines, and all of it as one JSON object."""
+
+    rows: tuple[tuple[str, ...], ...]
+    details: Mapping[str, Any]
+
+
+def glance(path: Path | str) -> Glance:
+    """Verify the artifact at `path` and return what it is, how good it is and what it cost.
+
+    Raises ArtifactError as `verify` does.
+    """
+    verified = read(path)
+    manifest, state = verified.manifest, verified.state
+    details = {
+        "path": str(manifest.path),
+        "id": manifest.id,
+        "task": manifest.task,
+        "schema": manifest.schema,
+        **manifest.identity,
+        "results": manifest.results,
+        "candidates": list(manifest.candidates),
+        "built": manifest.built,
+        "state": state,
+    }
+    return Glance(tuple(_rows(manifest, state)), details)
+
+
+def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    verdict = (manifest.verdict["sentence"], figures.sealed_is(manifest), figures.stopped(manifest))
+    yield manifest.task, f"{manifest.name}   {_typed(manifest.path)}"
+    yield "verdict", *filter(None, verdict)
+    for split, rows in figures.evaluations(manifest):
+        score, *others = (f"{name} {before} → {after}" for name, before, after in rows if name != "questions")
+        yield split, score.replace("score", manifest.identity["metric"], 1), ", ".join(others)
+    if slices := list(_slices(manifest)):
+        yield "slices", *slices
+    yield "cost", figures.cost(manifest)
+    for name, text in figures.about(manifest, state):
+        if name in _ABOUT or name.startswith("retrieval"):
+            yield name.partition(" ")[0], text
+    if prompts := [_prompt(prompt) for prompt in figures.prompts(state)]:
+        yield "prompts", *prompts
+    yield "report", _typed(manifest.path / "report.html")
+    yield "use it", f'from compiled import {manifest.task}; {manifest.task}(question="…").answer'
+
+
+def _slices(manifest: Manifest) -> Iterator[str]:
+    slices = figures.slices(manifest)
+    wide = max((len(part.name) for part in slices), default=0)
+    for part in slices:
+        before, after = figures.write(part.baseline, "points"), figures.write(part.compiled, "points")
+        yield f"{part.name:<{wide}}  {before:>5} → {after:>5}   of {part.n}"
+
+
+def _prompt(prompt: figures.Prompt) -> str:
+    line = next(iter(prompt.instructions.strip().splitlines()), "")
+    return f"{prompt.name}: {figures.demonstrations(prompt)}; {line if len(line) <= 80 else line[:79] + '…'}"
+
+
+def _typed(path: Path) -> str:
+    """The path as it is typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
