@@ -23,8 +23,8 @@ from ragc.errors import (
 
 if TYPE_CHECKING:
     from ragc.artifact import load
-    from ragc.compiler import compile
-    from ragc.evaluation import Score, evaluate
+    from ragc.compiler import compile, evaluate
+    from ragc.evaluation import Score
     from ragc.project import Project
     from ragc.retrieval import Passage, Passages, Retrieve, index, search
 
@@ -37,7 +37,7 @@ _HOME = {
     "Retrieve": "ragc.retrieval",
     "Score": "ragc.evaluation",
     "compile": "ragc.compiler",
-    "evaluate": "ragc.evaluation",
+    "evaluate": "ragc.compiler",
     "index": "ragc.retrieval",
     "load": "ragc.artifact",
     "search": "ragc.retrieval",

@@ -1,0 +1,42 @@
+"""Demonstrations that the program itself got right, filled up with labelled ones; random search over sets of them."""
+
+from typing import Any
+
+import dspy
+
+from ragc.compiler import Run, Sizes, Work, costs, with_demonstrations
+
+
+def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
+    return Work(training=sizes.train, candidates=settings["candidates"])
+
+
+@costs(_plan)
+def bootstrap(
+    program: dspy.Module,
+    run: Run,
+    *,
+    candidates: int = 8,
+    demos: int = 4,
+    bootstrapped: int = 2,
+    threshold: float = 1.0,
+    demo_passages: int = 1,
+) -> dspy.Module:
+    """Draw `candidates` sets of `demos` demonstrations and keep the one that scores best on validation.
+
+    A set holds up to `bootstrapped` demonstrations that the program answered itself with a score of at least
+    `threshold`, and labelled ones for the rest. Each shows the `demo_passages` first passages that hold its answer.
+    """
+    labelled = run.label(program, passages=demo_passages)
+    right = run.bootstrap(program, threshold=threshold, passages=demo_passages)
+    best = program
+    for number in range(1, candidates + 1):
+        rng = run.rng(f"set {number}")
+        chosen = rng.sample(right, min(bootstrapped, demos, len(right)))
+        taken = {one.example for one in chosen}
+        rest = [one for one in labelled if one.example not in taken]
+        chosen += rng.sample(rest, min(demos - len(chosen), len(rest)))
+        rng.shuffle(chosen)
+        run.evaluate(with_demonstrations(program, chosen), f"bootstrap {number}")
+        best = run.best.program if run.best is not None else best
+    return best

@@ -1,0 +1,29 @@
+"""Demonstrations as labelled: what the training examples say, shown to the model."""
+
+from typing import Any
+
+import dspy
+
+from ragc.compiler import Run, Sizes, Work, costs, with_demonstrations
+
+
+def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
+    return Work(training=0, candidates=settings["candidates"])
+
+
+@costs(_plan)
+def labeled(
+    program: dspy.Module, run: Run, *, demos: int = 4, candidates: int = 1, demo_passages: int = 1
+) -> dspy.Module:
+    """Show `demos` labelled examples, drawn at random; the best of `candidates` draws.
+
+    Each demonstration shows the `demo_passages` first passages that hold its answer.
+    """
+    pool = run.label(program, passages=demo_passages)
+    best = program
+    for number in range(1, candidates + 1):
+        chosen = run.rng(f"labeled {number}").sample(pool, min(demos, len(pool)))
+        candidate = with_demonstrations(program, chosen)
+        run.evaluate(candidate, f"labeled {number}")
+        best = run.best.program if run.best is not None else best
+    return best

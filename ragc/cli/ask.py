@@ -1,0 +1,68 @@
+"""`ragc ask`: one answer with its citations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ragc.cli._terminal import emit, json_option, project_option, row, say, style, target_argument
+
+
+@click.command()
+@target_argument
+@click.argument("question")
+@click.option("--lm", metavar="MODEL", help="Another model than the sealed one.")
+@json_option
+@project_option
+def command(target: str, question: str, lm: str | None, as_json: bool, project: Path | None) -> None:
+    """Answer QUESTION with an artifact, and show the passages that support the answer.
+
+    A bare name is a task and asks its artifact; a path is an artifact.
+    """
+    from ragc.compiler import ask
+
+    prediction = ask(target, question, lm=lm, project=project)
+    passages = list(getattr(prediction, "passages", None) or ())
+    citations = tuple(getattr(prediction, "citations", None) or ())
+    if as_json:
+        emit(
+            {
+                "answer": prediction.answer,
+                "citations": list(citations),
+                "passages": [_passage(passage) for passage in passages],
+                "provenance": _plain(getattr(prediction, "provenance", None) or {}),
+            }
+        )
+        return
+    say(style(prediction.answer, bold=True))
+    say()
+    supporting = [passage for passage in passages if passage.id in citations]
+    for passage in supporting:
+        row("cited", f"{passage.document}: {passage.source}", *_wrapped(passage.text))
+    if not supporting:
+        row("cited", "nothing: no retrieved passage holds this answer")
+        for passage in passages:
+            row("retrieved", f"{passage.document}: {passage.source}")
+
+
+def _passage(passage: Any) -> dict[str, Any]:
+    return {
+        "id": passage.id,
+        "document": passage.document,
+        "title": passage.title,
+        "text": passage.text,
+        "score": passage.score,
+    }
+
+
+def _plain(provenance: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in provenance.items()}
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    lines = textwrap.wrap(" ".join(text.split()), width=88)
+    return lines if len(lines) <= 4 else [*lines[:4], "…"]

@@ -1,0 +1,143 @@
+"""`ragc compile`: compile a task and seal the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from ragc.cli._terminal import Progress, emit, json_option, note, project_option, row, style, task_argument
+
+if TYPE_CHECKING:
+    from ragc.compiler import CompileResult, Event
+
+
+@click.command()
+@task_argument()
+@click.option("--optimizer", metavar="NAME", help="A file in optimizers/, or module:function; default: the task's.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the optimizer; repeatable.")
+@click.option("--lm", metavar="MODEL", help="Another model than the configured one.")
+@click.option("--budget-usd", type=float, metavar="USD", help="Stop before the run costs more than this.")
+@click.option("--budget-calls", type=int, metavar="N", help="Stop before the run makes more LM calls than this.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--threads", type=int, metavar="N", help="Examples evaluated at once; default: the model's `threads`.")
+@click.option("--strict", is_flag=True, help="A corpus file that cannot be read ends the run.")
+@click.option("--dry-run", is_flag=True, help="Check everything and estimate; no LM call is made.")
+@json_option
+@project_option
+@click.pass_context
+def command(  # noqa: PLR0913  the flags of the product's main command
+    ctx: click.Context,
+    task: str | None,
+    optimizer: str | None,
+    settings: tuple[str, ...],
+    lm: str | None,
+    budget_usd: float | None,
+    budget_calls: int | None,
+    seed: int,
+    threads: int | None,
+    strict: bool,
+    dry_run: bool,
+    as_json: bool,
+    project: Path | None,
+) -> None:
+    """Compile TASK (default: the only one) and seal the result under compiled/.
+
+    Ctrl-C and a budget that runs out seal the best so far.
+    """
+    from ragc.compiler import compile
+
+    with Reporter(as_json=as_json) as reporter:
+        result = compile(
+            task,
+            project=project,
+            optimizer=optimizer,
+            settings=_pairs(settings),
+            lm=lm,
+            budget_usd=budget_usd,
+            budget_calls=budget_calls,
+            seed=seed,
+            threads=threads,
+            strict=strict,
+            dry_run=dry_run,
+            on_event=reporter.event,
+        )
+    if as_json:
+        emit(result.as_json())
+    else:
+        _close(result)
+    ctx.exit(result.exit_code)
+
+
+class Reporter:
+    """Prints a run's events: finished steps as rows on stdout (stderr with `as_json`), progress on stderr."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._err = as_json
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def event(self, event: Event) -> None:
+        """Print one event."""
+        from ragc.compiler import Finished, Warned, Working
+
+        if isinstance(event, Working):
+            if self._progress is None or self._progress.label != event.label:
+                self._end()
+                self._progress = Progress(event.label, event.total)
+                self._progress.__enter__()
+            self._progress.update(event.done, event.total, event.text)
+            return
+        self._end()
+        if isinstance(event, Finished):
+            row(event.label, *event.lines, err=self._err)
+        elif isinstance(event, Warned):
+            note(f"{style('warning:', fg='yellow')} {event.text}")
+
+    def _end(self) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None
+
+
+def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign or not key:
+            raise click.BadParameter(f'"{setting}": expected KEY=VALUE', param_hint="--set")
+        pairs[key] = value
+    return pairs
+
+
+def _close(result: CompileResult) -> None:
+    """The last lines: what it took, why it stopped, and what to type next."""
+    from ragc.cli._terminal import duration
+
+    if result.usage is not None and result.usage.calls:
+        usage = result.usage
+        money = "no known price" if usage.usd is None else f"${usage.usd:.2f}"
+        tokens = usage.input_tokens + usage.output_tokens
+        row("cost", f"{usage.calls:,} calls, {tokens:,} tokens, {money}, {duration(result.seconds)}")
+    if result.strangers:
+        note(f"warning: called past ragc, and not in the cost: {', '.join(result.strangers)}")
+    if result.stopped is not None:
+        why = {
+            "budget": "the search's share of the budget is used up",
+            "time": "the time is up",
+            "errors": "too many examples ended in an error",
+            "interrupted": "interrupted",
+        }[result.stopped]
+        row("stopped", why if result.artifact is None else f"{why}; the best so far is sealed")
+    if result.artifact is not None:
+        question = 'question="…"'
+        row("use it", f"from compiled import {result.task}; {result.task}({question}).answer")

@@ -1,0 +1,83 @@
+"""`ragc eval`: score an artifact, or a program before compiling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ragc.cli._terminal import emit, json_option, project_option, row, say, table, target_argument
+
+if TYPE_CHECKING:
+    from ragc.compiler import EvaluationResult
+
+
+@click.command()
+@target_argument
+@click.option("--uncompiled", is_flag=True, help="Score the task's program as it is written, not its artifact.")
+@click.option("--split", type=click.Choice(["validation", "test"]), default="validation", show_default=True)
+@click.option("--fail-under", type=click.FloatRange(0, 1), metavar="SCORE", help="Exit 1 when the score is below this.")
+@click.option("--lm", metavar="MODEL", help="Another model than the sealed or configured one.")
+@click.option("--threads", type=int, metavar="N", help="Examples evaluated at once.")
+@json_option
+@project_option
+def command(
+    target: str,
+    uncompiled: bool,
+    split: Any,
+    fail_under: float | None,
+    lm: str | None,
+    threads: int | None,
+    as_json: bool,
+    project: Path | None,
+) -> None:
+    """Score an artifact on its task's examples.
+
+    A bare name is a task and scores its artifact; a path is an artifact.
+    """
+    from ragc.cli.compile import Reporter
+    from ragc.compiler import evaluate
+    from ragc.errors import CheckFailed
+
+    with Reporter(as_json=as_json) as reporter:
+        result = evaluate(
+            target,
+            project=project,
+            uncompiled=uncompiled,
+            split=split,
+            lm=lm,
+            threads=threads,
+            on_event=reporter.event,
+        )
+    if as_json:
+        emit(result.as_json())
+    else:
+        _show(result)
+    score = result.evaluation.score
+    if fail_under is not None and (score is None or score < fail_under):
+        shown = "no score" if score is None else f"{score:.3f}"
+        raise CheckFailed(f"{target} scores {shown} on {split}, below --fail-under {fail_under:g}")
+
+
+def _show(result: EvaluationResult) -> None:
+    found = result.evaluation
+    score = "no score" if found.score is None else f"{100 * found.score:.1f}"
+    what = "uncompiled" if result.artifact is None else result.artifact[:8]
+    row(result.task, f"{result.metric} {score} on {found.n} {result.split} questions, {found.errors} errors   ({what})")
+    notes = []
+    if found.recall is not None:
+        notes.append(f"retrieval recall {100 * found.recall:.0f}%")
+    if found.correct_abstentions is not None:
+        notes.append(f"abstains on {100 * found.correct_abstentions:.0f}% of the unanswerable")
+    if found.false_abstentions is not None:
+        notes.append(f"and on {100 * found.false_abstentions:.0f}% of the answerable")
+    if notes:
+        row("", ", ".join(notes))
+    if found.slices:
+        say()
+        rows = [("slice", "score", "n", "errors")]
+        for name, part in found.slices.items():
+            shown = "" if part["score"] is None else f"{100 * part['score']:.1f}"
+            rows.append((name, shown, str(part["n"]), str(part["errors"])))
+        table(rows, right=(1, 2, 3))

@@ -1,0 +1,37 @@
+"""Compile runs, and evaluations of what they made.
+
+`Run`, `Demonstration`, `with_demonstrations`, `Sizes`, `Work` and `costs` are what optimizers are written with.
+"""
+
+from __future__ import annotations
+
+from ragc.compiler._bench import Bench, open_bench
+from ragc.compiler._compile import compile
+from ragc.compiler._demonstrations import Demonstration, with_demonstrations
+from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
+from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
+from ragc.compiler._optimizer import Sizes, Work, costs
+from ragc.compiler._result import CompileResult
+from ragc.compiler._run import Candidate, Run
+
+__all__ = [
+    "Bench",
+    "Candidate",
+    "CompileResult",
+    "Demonstration",
+    "Event",
+    "EvaluationResult",
+    "Finished",
+    "OnEvent",
+    "Run",
+    "Sizes",
+    "Warned",
+    "Work",
+    "Working",
+    "ask",
+    "compile",
+    "costs",
+    "evaluate",
+    "open_bench",
+    "with_demonstrations",
+]

@@ -1,0 +1,163 @@
+"""The bench that programs of a task are run on: examples, index, model, meter and evaluator, made once a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dspy
+
+from ragc.compiler._events import OnEvent, Warned, Working
+from ragc.data import (
+    Corpus,
+    Example,
+    Splits,
+    assign_splits,
+    check_labels,
+    find_leaks,
+    read_corpus,
+    read_examples,
+    verbatim_in_corpus,
+)
+from ragc.errors import ConfigError
+from ragc.evaluation import Evaluator, load_metric, recall_of
+from ragc.models import Meter, context_window, make_adapter, make_lm, prepare_model, token_counter
+from ragc.project import load_program
+from ragc.retrieval import Index, Retrieve, bind, open_index
+
+if TYPE_CHECKING:
+    from ragc.project import Budget, ModelSettings, Project, TaskSettings
+
+REMOTE_THREADS = 8
+LOCAL_THREADS = 1
+"""A local model uses every core for one call at a time; one thread asks it in the same order every time."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A task's examples against its corpus: checked, split, without leaks."""
+
+    corpus: Corpus
+    splits: Splits
+    examples: tuple[Example, ...]
+    """The examples whose labels hold."""
+
+    @property
+    def documents(self) -> int:
+        """Number of documents in the corpus."""
+        return len(self.corpus.documents)
+
+
+def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, strict: bool = False) -> Labelled:
+    """Reads and checks corpus and examples, assigns splits, and refuses leaks between them.
+
+    Stale labels, skipped files, examples set aside and questions that stand in the corpus are told as warnings.
+
+    Raises:
+        DataError: see `ragc.data`.
+    """
+    corpus = read_corpus(project.path(task.corpus), strict=strict)
+    labels = check_labels(read_examples(project.path(task.examples)), corpus)
+    splits = assign_splits(labels.valid, project.splits_path(task))
+    find_leaks(splits)
+    warn = [f"skipped {task.corpus}/{one.path}: {one.reason}" for one in corpus.skipped]
+    warn += [f'stale label "{one.example.id}": {one.reason}' for one in labels.stale]
+    warn += [f'example "{one.example.id}" is set aside: {one.reason}' for one in splits.aside]
+    asked = verbatim_in_corpus(labels.valid, corpus)
+    if asked:
+        warn.append(f"{len(asked)} questions stand word for word in the corpus, such as {asked[0]}")
+    for text in warn[:10]:
+        on_event(Warned(text))
+    if len(warn) > 10:
+        on_event(Warned(f"{len(warn) - 10} more warnings like these"))
+    return Labelled(corpus, splits, labels.valid)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that runs a program of one task; `close` releases the index."""
+
+    project: Project
+    task: TaskSettings
+    program_class: type[dspy.Module]
+    labelled: Labelled
+    index: Index
+    lm: dspy.LM
+    adapter: dspy.Adapter
+    meter: Meter
+    evaluator: Evaluator
+
+    def program(self, state: dict[str, Any] | None = None) -> dspy.Module:
+        """A fresh program with `state`, bound to the index."""
+        program = self.program_class()
+        if state is not None:
+            program.load_state(state)
+        self.bind(program)
+        return program
+
+    def bind(self, program: dspy.Module) -> None:
+        """Binds every retriever in `program` to the index, with a token budget where the model's context is known."""
+        settings = self.project.settings.lm
+        bind(program, self.index, token_counter(settings))
+        window = context_window(settings)
+        for _, retrieve in program.named_sub_modules(type_=Retrieve):
+            if retrieve.max_tokens is None and window is not None:
+                retrieve.max_tokens = window // 2
+
+    def close(self) -> None:
+        """Releases the index."""
+        self.index.close()
+
+
+def thread_count(settings: ModelSettings, threads: int | None) -> int:
+    """The number of examples evaluated at once: the flag, else the model's `threads`, else what suits its kind."""
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"--threads {threads}: expected 1 or more")
+        return threads
+    return settings.threads or (LOCAL_THREADS if settings.model.startswith("local/") else REMOTE_THREADS)
+
+
+def open_bench(
+    project: Project,
+    task: TaskSettings,
+    *,
+    budget: Budget,
+    threads: int | None,
+    on_event: OnEvent,
+    strict: bool = False,
+) -> Bench:
+    """Checks all that a run of `task` needs, cheapest first, and brings the index up to date. No LM call is made.
+
+    Raises:
+        RagcError: what is missing or wrong, in one line.
+    """
+    settings = project.settings.lm
+    workers = thread_count(settings, threads)
+    chosen = load_program(project, task.program)
+    metric = load_metric(project, task.metric)
+    labelled = read_labelled(project, task, on_event, strict=strict)
+    prepare_model(settings)
+    meter = Meter(budget)
+    lm = make_lm(settings, meter=meter)
+    adapter = make_adapter(settings)
+    index = open_index(project, task, check=False)
+    index.update(labelled.corpus, progress=_telling(on_event))
+    evaluator = Evaluator(
+        metric,
+        lm,
+        adapter,
+        meter,
+        recall=recall_of(labelled.corpus),
+        threads=workers,
+        max_error_rate=task.max_error_rate,
+    )
+    return Bench(project, task, chosen, labelled, index, lm, adapter, meter, evaluator)
+
+
+def _telling(on_event: OnEvent) -> Callable[[int, int], None]:
+    def tell(done: int, total: int) -> None:
+        on_event(Working("index", done, total, "documents"))
+
+    return tell

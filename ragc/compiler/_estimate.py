@@ -1,0 +1,148 @@
+"""What a run will take, said before it is paid for, and the smallest budget that can fund it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dspy
+
+from ragc.compiler._demonstrations import LabelAdapter
+from ragc.compiler._optimizer import Work
+from ragc.errors import BudgetError
+from ragc.models import find_price, token_counter
+
+if TYPE_CHECKING:
+    from ragc.compiler._bench import Bench
+    from ragc.data import Example
+    from ragc.evaluation import Outcome
+    from ragc.project import Budget
+
+CANDIDATE_FACTOR = 3
+"""A candidate's prompt with demonstrations is taken to be at most so many times as dear as the baseline's."""
+
+
+@dataclass(frozen=True)
+class PerQuestion:
+    """What one question takes with the uncompiled program."""
+
+    calls: float
+    tokens: float
+    usd: float | None
+    seconds: float | None
+    """None where nothing was observed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run takes in all: a range, the lower end without and the upper end with demonstrations in the prompts."""
+
+    runs: int
+    """How often the program is run on a question, in all."""
+    calls: tuple[int, int]
+    tokens: tuple[int, int]
+    usd: tuple[float, float] | None
+    """None where the model has no known price."""
+    seconds: tuple[float, float] | None
+    observed: bool
+    """Whether a pilot was run; else the figures come from the prompts alone."""
+    open_ended: bool
+    """Whether the optimizer does not say how much it works: "at least"."""
+    smallest_calls: int
+    """The calls that baseline, training, one candidate and the final test need."""
+    smallest_usd: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The estimate for `--json`."""
+        return {
+            "runs": self.runs,
+            "calls": list(self.calls),
+            "tokens": list(self.tokens),
+            "usd": None if self.usd is None else list(self.usd),
+            "seconds": None if self.seconds is None else list(self.seconds),
+            "observed": self.observed,
+            "smallest_calls": self.smallest_calls,
+            "smallest_usd": self.smallest_usd,
+        }
+
+
+def observed(outcomes: Sequence[Outcome], wall_seconds: float) -> PerQuestion:
+    """What a question takes, from the pilot's outcomes; `wall_seconds` is the time that all of them took."""
+    n = len(outcomes)
+    prices = [outcome.usd for outcome in outcomes]
+    return PerQuestion(
+        calls=sum(outcome.calls for outcome in outcomes) / n,
+        tokens=sum(outcome.input_tokens + outcome.output_tokens for outcome in outcomes) / n,
+        usd=None if any(price is None for price in prices) else sum(p for p in prices if p is not None) / n,
+        seconds=wall_seconds / n,
+    )
+
+
+def from_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example]) -> PerQuestion:
+    """What a question takes judging by the program's prompts, without a call.
+
+    Output tokens are taken at the LM's `max_tokens`, or at a quarter of the input where none is set.
+    """
+    count = token_counter(bench.project.settings.lm)
+    price = find_price(bench.project.settings.lm)
+    prompts: list[int] = []
+    for example in examples:
+        adapter = LabelAdapter({"answer": example.answers[0] if example.answers else ""}, measure=bench.adapter)
+        try:
+            with dspy.context(lm=bench.lm, adapter=adapter, trace=[]):
+                program(question=example.question, **example.inputs)
+        except Exception:  # noqa: BLE001  a program can raise anything on labels; what it had asked so far counts
+            pass
+        prompts.append(sum(count(text) for text in adapter.prompts))
+    calls = float(len(program.predictors()))
+    tokens_in = sum(prompts) / len(prompts) if prompts else 0.0
+    tokens_out = calls * float(bench.project.settings.lm.max_tokens or 0) or tokens_in / 4
+    usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6
+    return PerQuestion(calls, tokens_in + tokens_out, usd, None)
+
+
+def estimate(
+    one: PerQuestion, work: Work | None, *, validation: int, test: int, already: float, is_pilot: bool
+) -> Estimate:
+    """The whole run from what one question takes; `already` is the number of questions that the pilot answered."""
+    plan = work or Work(training=0, candidates=1)
+    plain = validation + plan.training + test
+    shown = plan.candidates * validation + test
+    runs = plain + shown
+    fewest = 2 * validation + plan.training + 2 * test
+    smallest_usd = None
+    usd = None
+    if one.usd is not None:
+        usd = (runs * one.usd, (plain + CANDIDATE_FACTOR * shown) * one.usd)
+        smallest_usd = (plain + CANDIDATE_FACTOR * (validation + test)) * one.usd
+    seconds = None
+    if one.seconds is not None:
+        seconds = ((runs - already) * one.seconds, (plain - already + CANDIDATE_FACTOR * shown) * one.seconds)
+    return Estimate(
+        runs=runs,
+        calls=(math.ceil(runs * one.calls), math.ceil(runs * one.calls)),
+        tokens=(round(runs * one.tokens), round((plain + CANDIDATE_FACTOR * shown) * one.tokens)),
+        usd=usd,
+        seconds=seconds,
+        observed=is_pilot,
+        open_ended=work is None,
+        smallest_calls=math.ceil(fewest * one.calls),
+        smallest_usd=smallest_usd,
+    )
+
+
+def refuse_unfundable(budget: Budget, plan: Estimate) -> None:
+    """Raises BudgetError when `budget` cannot fund baseline, one candidate and the final test; names what can."""
+    if budget.calls is not None and budget.calls < plan.smallest_calls:
+        raise BudgetError(
+            f"a budget of {budget.calls} calls cannot fund baseline, one candidate and the final test: "
+            f"the smallest that can is {plan.smallest_calls} calls (--budget-calls {plan.smallest_calls})"
+        )
+    if budget.usd is not None and plan.smallest_usd is not None and budget.usd < plan.smallest_usd:
+        least = math.ceil(plan.smallest_usd * 100) / 100
+        raise BudgetError(
+            f"a budget of ${budget.usd:g} cannot fund baseline, one candidate and the final test: "
+            f"the smallest that can is about ${least:.2f} (--budget-usd {least:.2f})"
+        )

@@ -1,0 +1,141 @@
+"""Evaluations outside a run: of a task's artifact, of its uncompiled program, or of an artifact by its path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ragc.artifact import load, verify
+from ragc.artifact._home import sealed_lm
+from ragc.compiler._bench import Bench, open_bench
+from ragc.compiler._events import OnEvent, Working, ignore
+from ragc.compiler._result import cost_of
+from ragc.errors import ArtifactError, ConfigError
+from ragc.project import Budget, Project
+
+if TYPE_CHECKING:
+    import dspy
+
+    from ragc.evaluation import Evaluation, Outcome
+    from ragc.models import Usage
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What `ragc.evaluate` found."""
+
+    task: str
+    artifact: str | None
+    """Id of the artifact; None for the uncompiled program."""
+    split: Split
+    metric: str
+    evaluation: Evaluation
+    usage: Usage
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that `ragc eval --json` prints."""
+        return {
+            "task": self.task,
+            "artifact": self.artifact,
+            "split": self.split,
+            "metric": self.metric,
+            **self.evaluation.details(),
+            "cost": cost_of(self.usage),
+        }
+
+
+def evaluate(
+    target: str | Path | None = None,
+    *,
+    project: Project | Path | str | None = None,
+    uncompiled: bool = False,
+    split: Split = "validation",
+    lm: str | None = None,
+    threads: int | None = None,
+    on_event: OnEvent = ignore,
+) -> EvaluationResult:
+    """Scores an artifact, or with `uncompiled` a task's program as it is written, on one split.
+
+    `target` is a task's name (its artifact in `compiled/`) or the path of an artifact, which is scored on the examples
+    of the task that it names. `lm` stands in for the sealed or configured model.
+
+    Raises:
+        RagcError: what cannot be used, in one line.
+    """
+    found = project if isinstance(project, Project) else Project.find(project)
+    place = _artifact_path(target)
+    manifest = None
+    if place is not None and not uncompiled:
+        manifest = verify(place)
+        task = found.task(manifest.task)
+    else:
+        task = found.task(None if target is None else str(target))
+        if not uncompiled:
+            place = found.compiled_path(task)
+            if not place.is_dir():
+                raise ArtifactError(
+                    f"{place} does not exist: run `ragc compile {task.name}`, or score the program with --uncompiled"
+                )
+            manifest = verify(place)
+    if manifest is not None and lm is None:
+        found = replace(found, settings=found.settings.model_copy(update={"lm": sealed_lm(manifest)}))
+    elif lm is not None:
+        found = found.with_lm(lm)
+    bench = open_bench(found, task, budget=Budget(), threads=threads, on_event=on_event)
+    try:
+        program = bench.program() if manifest is None else _sealed_program(bench, place)
+        examples = getattr(bench.labelled.splits, split)
+        count = 0
+
+        def tell(outcome: Outcome) -> None:
+            nonlocal count
+            count += 1
+            on_event(Working(split, count, len(examples)))
+
+        evaluation = bench.evaluator.evaluate(program, examples, on_outcome=tell)
+        identity = None if manifest is None else manifest.id
+        return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.meter.usage)
+    finally:
+        bench.close()
+
+
+def ask(
+    target: str | Path,
+    question: str,
+    *,
+    project: Project | Path | str | None = None,
+    lm: str | None = None,
+) -> dspy.Prediction:
+    """Answers one question with a task's artifact, or with the artifact at a path.
+
+    Raises:
+        RagcError: the artifact, its index or its model cannot be used, in one line.
+    """
+    if not question.strip():
+        raise ConfigError("the question is empty: type one, in quotes")
+    place = _artifact_path(target)
+    if place is None:
+        found = project if isinstance(project, Project) else Project.find(project)
+        place = found.compiled_path(found.task(str(target)))
+        if not place.is_dir():
+            raise ArtifactError(f"{place} does not exist: run `ragc compile {target}` first")
+    return load(place, lm=lm)(question=question)
+
+
+def _artifact_path(target: str | Path | None) -> Path | None:
+    """`target` as a path where it is one: a Path, or a text with a separator; a bare name is a task."""
+    if isinstance(target, Path):
+        return target
+    return Path(target) if target is not None and ("/" in target or "\\" in target) else None
+
+
+def _sealed_program(bench: Bench, place: Path | None) -> dspy.Module:
+    """The program inside the artifact, bound to the bench's index, so that its calls are metered like any other's."""
+    if place is None:
+        raise ArtifactError("no artifact to evaluate")
+    program = load(place).program
+    bench.bind(program)
+    return program

@@ -1,0 +1,178 @@
+"""The last step of a run: everything it found, handed to the artifact and to tracking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ragc import tracking
+from ragc.artifact import Candidate as SealedCandidate
+from ragc.artifact import Content, Question, collect_sources, package, seal
+from ragc.compiler._events import Finished, OnEvent, Warned
+from ragc.compiler._result import cost_of
+from ragc.data import examples_fingerprint
+from ragc.models import describe
+
+if TYPE_CHECKING:
+    from ragc.compiler._bench import Bench
+    from ragc.compiler._result import CompileResult
+    from ragc.compiler._run import Candidate, Run
+    from ragc.evaluation import Evaluation
+
+
+def seal_result(
+    bench: Bench,
+    run: Run,
+    result: CompileResult,
+    candidate: Candidate | None,
+    optimizer: dict[str, Any],
+    on_event: OnEvent,
+) -> CompileResult:
+    """Seals what `result.sealed` names and logs the run; returns the result with path and id.
+
+    Raises ArtifactError or RagcError when the artifact cannot be written; the previous one is whole then.
+    """
+    chosen = candidate if candidate is not None and result.sealed == "candidate" else run.baseline
+    content = _content(bench, run, result, chosen, optimizer)
+    sealed = seal(content, bench.project.compiled_path(bench.task))
+    package(sealed.path.parent)
+    result = replace(result, artifact=sealed.path, id=sealed.id)
+    shown = sealed.path
+    if sealed.path.is_relative_to(bench.project.root.resolve()):
+        shown = sealed.path.relative_to(bench.project.root.resolve())
+    what = "" if result.sealed == "candidate" else "  (the uncompiled program: the candidate scored below it)"
+    on_event(Finished("sealed", (f"{shown}  {sealed.id[:8]}{what}",)))
+    for warning in tracking.log_compile(
+        uri=bench.project.settings.tracking,
+        root=bench.project.root,
+        content=content,
+        path=sealed.path,
+        artifact_id=sealed.id,
+    ):
+        on_event(Warned(warning))
+    return result
+
+
+def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, optimizer: dict[str, Any]) -> Content:
+    project, task = bench.project, bench.task
+    program = type(chosen.program)
+    comparison = result.comparison
+    made_with = bench.index.made_with
+    return Content(
+        task=task.name,
+        program=f"{program.__module__}:{program.__qualname__}",
+        state=chosen.state,
+        sources=collect_sources(project.root, program.__module__),
+        model=_model(bench),
+        lm=project.settings.lm.model_dump(mode="json"),
+        adapter=type(bench.adapter).__name__,
+        embedder={
+            **project.settings.embedder.model_dump(mode="json"),
+            "name": made_with.embedder,
+            "fingerprint": made_with.fingerprint,
+            "dimensions": made_with.dimensions,
+        },
+        chunking=task.chunk.model_dump(mode="json"),
+        fingerprints={
+            "examples": examples_fingerprint(bench.labelled.examples),
+            "splits": bench.labelled.splits.fingerprint,
+            "corpus": bench.labelled.corpus.fingerprint,
+        },
+        optimizer=optimizer,
+        metric=task.metric,
+        scores={
+            "validation": _scores(result.baseline, result.compiled),
+            "test": _scores(result.baseline_test, result.compiled_test),
+        },
+        verdict={
+            "word": result.verdict,
+            "sentence": "" if comparison is None else comparison.sentence,
+            "difference": None if comparison is None else comparison.difference,
+            "ci_low": None if comparison is None else comparison.ci_low,
+            "ci_high": None if comparison is None else comparison.ci_high,
+            "p_value": None if comparison is None else comparison.p_value,
+            "n": 0 if comparison is None else comparison.n,
+        },
+        sealed=result.sealed or "baseline",
+        cost=cost_of(result.usage),
+        built={
+            "seconds": result.seconds,
+            "latency": {
+                "baseline": _latency(result.baseline_test),
+                "compiled": _latency(result.compiled_test),
+            },
+            "paid": cost_of(result.usage),
+            "stopped": result.stopped,
+            "strangers": list(result.strangers),
+            "corpus": task.corpus,
+        },
+        results={
+            "validation": _details(result.baseline, result.compiled),
+            "test": _details(result.baseline_test, result.compiled_test),
+            "detectable_gain": result.detectable_gain,
+        },
+        candidates=tuple(_candidate(one) for one in run.candidates),
+        questions=_questions(bench, result),
+    )
+
+
+def _scores(baseline: Evaluation | None, compiled: Evaluation | None) -> dict[str, dict[str, float | None]]:
+    return {
+        "baseline": {} if baseline is None else baseline.scores,
+        "compiled": {} if compiled is None else compiled.scores,
+    }
+
+
+def _details(baseline: Evaluation | None, compiled: Evaluation | None) -> dict[str, Any]:
+    return {
+        "baseline": None if baseline is None else baseline.details(),
+        "compiled": None if compiled is None else compiled.details(),
+    }
+
+
+def _latency(evaluation: Evaluation | None) -> dict[str, float | None]:
+    if evaluation is None:
+        return {"p50": None, "p95": None}
+    return {"p50": evaluation.latency_p50, "p95": evaluation.latency_p95}
+
+
+def _candidate(one: Candidate) -> SealedCandidate:
+    evaluation = one.evaluation
+    return SealedCandidate(
+        label=one.label,
+        score=evaluation.score,
+        n=evaluation.n,
+        errors=evaluation.errors,
+        scores=evaluation.scores,
+        usd_per_question=evaluation.usd_per_question,
+        latency_p95=evaluation.latency_p95,
+        eligible=one.why_not is None,
+        why_not=one.why_not,
+    )
+
+
+def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
+    if result.baseline_test is None or result.compiled_test is None:
+        return ()
+    before = {outcome.example: outcome for outcome in result.baseline_test.outcomes}
+    after = {outcome.example: outcome for outcome in result.compiled_test.outcomes}
+    return tuple(
+        Question(
+            id=example.id,
+            question=example.question,
+            answers=example.answers,
+            slice=example.slice,
+            baseline=before[example.id].answer,
+            compiled=after[example.id].answer,
+            baseline_score=before[example.id].score,
+            compiled_score=after[example.id].score,
+        )
+        for example in bench.labelled.splits.test
+    )
+
+
+def _model(bench: Bench) -> dict[str, Any]:
+    """The model as configured and, where the provider named it, as it was resolved."""
+    settings = bench.project.settings.lm
+    answered_by = bench.meter.resolved.get(settings.model)
+    return describe(settings) | ({} if answered_by is None else {"answered_by": answered_by})

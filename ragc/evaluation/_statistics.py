@@ -1,0 +1,129 @@
+"""Paired comparison of two evaluations on the same examples, and the gain that so many examples can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ragc.evaluation._evaluation import Evaluation
+
+Verdict = Literal["better", "not shown", "worse", "not tested"]
+
+FEWEST_CHANGES = 10
+"""Below this many changed scores there is no interval and no verdict but "not shown": counts alone."""
+RESAMPLES = 9_999
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against baseline on the questions that both answered, in points of the score (0 to 1)."""
+
+    verdict: Verdict
+    n: int = 0
+    """Number of pairs: examples that neither program ended in an error."""
+    won: int = 0
+    lost: int = 0
+    baseline: float | None = None
+    """Mean score of the baseline over the pairs."""
+    candidate: float | None = None
+    difference: float | None = None
+    """Mean of candidate minus baseline."""
+    ci_low: float | None = None
+    ci_high: float | None = None
+    """95% bootstrap interval (BCa; Efron 1987) of the difference; None with too few changes."""
+    p_value: float | None = None
+    """Two-sided paired permutation test (sign flips) of no difference."""
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        if self.verdict == "not tested":
+            return "Not tested: the run stopped before the test split was complete."
+        if self.difference is None:
+            return "Not shown: no question was answered by both."
+        points = f"{100 * self.difference:+.1f} points on {self.n} questions ({self.won} won, {self.lost} lost)"
+        if self.ci_low is None or self.ci_high is None or self.p_value is None:
+            return f"Not shown: {points}; too few answers changed for an interval."
+        interval = f"95% interval {100 * self.ci_low:+.1f} to {100 * self.ci_high:+.1f}, p = {self.p_value:.2g}"
+        opening = {"better": "Better", "worse": "Worse", "not shown": "Not shown"}[self.verdict]
+        return f"{opening}: {points}; {interval}."
+
+
+def compare_paired(baseline: Evaluation, candidate: Evaluation, *, seed: int = 0) -> Comparison:
+    """Compares two evaluations of the same examples; an example with an error on either side is left out.
+
+    `better` and `worse` need both p < .05 (two-sided) and a 95% interval that excludes 0.
+    """
+    import numpy as np
+    from scipy import stats
+
+    ours = candidate.scores
+    pairs = [
+        (before, after)
+        for example, before in baseline.scores.items()
+        if before is not None and (after := ours.get(example)) is not None
+    ]
+    if not pairs:
+        return Comparison("not shown")
+    differences = np.array([after - before for before, after in pairs])
+    common: dict[str, Any] = {
+        "n": len(pairs),
+        "won": int((differences > 0).sum()),
+        "lost": int((differences < 0).sum()),
+        "baseline": sum(before for before, _ in pairs) / len(pairs),
+        "candidate": sum(after for _, after in pairs) / len(pairs),
+        "difference": float(differences.mean()),
+    }
+    if np.count_nonzero(differences) < FEWEST_CHANGES:
+        return Comparison("not shown", **common)
+    test = stats.permutation_test(
+        (differences,),
+        lambda sample, axis: np.mean(sample, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=1_000,
+        rng=np.random.default_rng([seed, 0]),
+    )
+    p_value = float(test.pvalue)
+    if np.ptp(differences) == 0:
+        low = high = float(differences[0])
+    else:
+        interval = stats.bootstrap(
+            (differences,),
+            np.mean,
+            confidence_level=1 - LEVEL,
+            n_resamples=RESAMPLES,
+            method="BCa",
+            batch=1_000,
+            rng=np.random.default_rng([seed, 1]),
+        ).confidence_interval
+        low, high = float(interval.low), float(interval.high)
+    verdict: Verdict = "not shown"
+    if p_value < LEVEL and low > 0:
+        verdict = "better"
+    elif p_value < LEVEL and high < 0:
+        verdict = "worse"
+    return Comparison(verdict, ci_low=low, ci_high=high, p_value=p_value, **common)
+
+
+def detectable_gain(scores: Sequence[float], n: int, *, correlation: float = 0.5, power: float = 0.8) -> float | None:
+    """The smallest true gain that a paired test on `n` questions shows with `power`, in points of the score.
+
+    Normal approximation for a paired difference: (z(1 - .05 / 2) + z(power)) * sd / sqrt(n), with the standard
+    deviation of the difference taken from the baseline's observed `scores` and an assumed `correlation` between
+    the two programs' scores, sd = s * sqrt(2 * (1 - correlation)). None with fewer than two scores, with scores
+    that do not vary, or with fewer than two questions.
+    """
+    from statistics import NormalDist, stdev
+
+    if len(scores) < 2 or n < 2:
+        return None
+    spread = stdev(scores) * math.sqrt(2 * (1 - correlation))
+    if spread == 0:
+        return None
+    normal = NormalDist()
+    return min(1.0, (normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(power)) * spread / math.sqrt(n))
