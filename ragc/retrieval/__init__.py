@@ -1,0 +1,91 @@
+"""Retrieval: passages, stores, embedders, and `Retrieve`, by which a program reaches them.
+
+Names are loaded on first use: `ragc search` needs no DSPy, and `ragc --help` none of this.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragc.retrieval._cite import CITATION_METHOD, cite
+    from ragc.retrieval._embedder import Embedder, make_embedder
+    from ragc.retrieval._filters import Condition, Filters, parse_filters
+    from ragc.retrieval._index import Index, IndexReport, IndexStats
+    from ragc.retrieval._open import ensure_index, index, open_index, search
+    from ragc.retrieval._passage import Passage, passage_id
+    from ragc.retrieval._passages import Passages
+    from ragc.retrieval._query import Query
+    from ragc.retrieval._retrieve import Retrieve, bind
+    from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store, open_store
+
+_HOME = {
+    "CITATION_METHOD": "_cite",
+    "CollectionState": "_store",
+    "Condition": "_filters",
+    "Embedder": "_embedder",
+    "Entry": "_store",
+    "Filters": "_filters",
+    "Index": "_index",
+    "IndexReport": "_index",
+    "IndexStats": "_index",
+    "IndexedDocument": "_store",
+    "MadeWith": "_store",
+    "Passage": "_passage",
+    "Passages": "_passages",
+    "Query": "_query",
+    "Retrieve": "_retrieve",
+    "Store": "_store",
+    "bind": "_retrieve",
+    "cite": "_cite",
+    "ensure_index": "_open",
+    "index": "_open",
+    "make_embedder": "_embedder",
+    "open_index": "_open",
+    "open_store": "_store",
+    "parse_filters": "_filters",
+    "passage_id": "_passage",
+    "search": "_open",
+}
+
+__all__ = [
+    "CITATION_METHOD",
+    "CollectionState",
+    "Condition",
+    "Embedder",
+    "Entry",
+    "Filters",
+    "Index",
+    "IndexReport",
+    "IndexStats",
+    "IndexedDocument",
+    "MadeWith",
+    "Passage",
+    "Passages",
+    "Query",
+    "Retrieve",
+    "Store",
+    "bind",
+    "cite",
+    "ensure_index",
+    "index",
+    "make_embedder",
+    "open_index",
+    "open_store",
+    "parse_filters",
+    "passage_id",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"ragc.retrieval.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ragc.retrieval' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

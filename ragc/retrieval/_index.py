@@ -1,0 +1,261 @@
+"""An index: the passages of one corpus in a store, with the embedder and the chunking that made them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ragc._files import digest
+from ragc.errors import StoreError
+from ragc.retrieval._chunking import Chunker, described
+from ragc.retrieval._embedder import Embedder
+from ragc.retrieval._filters import Filters, parse_filters
+from ragc.retrieval._passage import Passage, indexed_text
+from ragc.retrieval._query import Query
+from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragc.data import Corpus, Document, Skipped
+    from ragc.project import ChunkSettings
+
+BATCH = 512
+"""How many passages are embedded and written at once, at least; one batch is one transaction."""
+
+Report = Callable[[int, int], None]
+"""Told, while an index is brought up to date, how many of how many documents are done."""
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What an update did. Counts are of documents where nothing else is said."""
+
+    added: int
+    changed: int
+    removed: int
+    """A renamed document counts as removed and added; its passages are not embedded again."""
+    unchanged: int
+    passages: int
+    """How many passages the index now holds."""
+    embedded: int
+    """How many passages were embedded anew."""
+    seconds: float
+    skipped: tuple[Skipped, ...]
+    """What the corpus left out because it could not be read."""
+
+    @property
+    def documents(self) -> int:
+        """How many documents the index now mirrors."""
+        return self.added + self.changed + self.unchanged
+
+
+@dataclass(frozen=True)
+class IndexStats:
+    """What an index holds."""
+
+    documents: int
+    passages: int
+    corpus_version: str | None
+    embedder: str
+    chunking: str
+    location: str
+
+
+class Index:
+    """Brings a store up to date with a corpus, and searches it.
+
+    May be shared by threads and used after a fork; `copy.deepcopy` returns the index itself, so that copies of a
+    program share it.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder, chunk: ChunkSettings, *, name: str) -> None:
+        """`name` is the task's, for messages."""
+        self.name = name
+        self._store = store
+        self._embedder = embedder
+        self._chunk = chunk
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Index:
+        return self
+
+    @property
+    def made_with(self) -> MadeWith:
+        """What this index is made with; a store that was made with something else is refused."""
+        return MadeWith(
+            embedder=self._embedder.name,
+            fingerprint=self._embedder.fingerprint,
+            dimensions=self._embedder.dimensions,
+            chunking=described(self._chunk),
+        )
+
+    @property
+    def location(self) -> str:
+        """Where the store keeps its data, without credentials."""
+        return self._store.location
+
+    @property
+    def corpus_version(self) -> str | None:
+        """The fingerprint of the corpus that is mirrored; None while there is no index, or during an update."""
+        state = self._store.state()
+        return state.corpus_version if state else None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no whole index yet: none at all, or one whose first update was interrupted."""
+        state = self._store.state()
+        return state is None or (not state.complete and state.made_with == self.made_with)
+
+    def check(self) -> None:
+        """Raise StoreError when the index is missing, or was made with another embedder or chunking."""
+        self._checked()
+
+    def stats(self) -> IndexStats:
+        """Return what the index holds. Raises StoreError as `check` does."""
+        state = self._checked()
+        return IndexStats(
+            documents=state.documents,
+            passages=state.passages,
+            corpus_version=state.corpus_version,
+            embedder=state.made_with.embedder,
+            chunking=state.made_with.chunking,
+            location=self._store.location,
+        )
+
+    def search(
+        self, query: str, *, k: int = 5, alpha: float = 0.5, fetch_k: int | None = None, filters: Filters | None = None
+    ) -> list[Passage]:
+        """Return the best k passages, best first; see `Store` for what the scores mean.
+
+        Raises StoreError when there is no index or it was made with something else, ConfigError on k or alpha out of
+        range.
+        """
+        asked = Query(query, None, k, alpha, fetch_k, parse_filters(filters))
+        if alpha > 0:
+            asked = Query(query, self._embedder.embed_query(query), k, alpha, fetch_k, asked.conditions)
+        return self._store.search(asked, self.made_with)
+
+    async def asearch(
+        self, query: str, *, k: int = 5, alpha: float = 0.5, fetch_k: int | None = None, filters: Filters | None = None
+    ) -> list[Passage]:
+        """Unlike `search`: does not block the event loop."""
+        return await asyncio.to_thread(self.search, query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters)
+
+    def update(self, corpus: Corpus, progress: Report | None = None) -> IndexReport:
+        """Make the store mirror `corpus` and return what was done; only what changed is cut and embedded again.
+
+        An index that was made with another embedder or chunking is made anew. A search finds what is new as soon as
+        its batch is written, and all of it when this returns. Killed at any moment, the next update goes on from the
+        last batch. Other updates of the same index wait.
+        """
+        started = time.monotonic()
+        embedded = 0
+        with self._store.updating():
+            state = self._store.state()
+            if state is None or state.made_with != self.made_with:
+                self._store.reset(self.made_with)
+                state = None
+            held = self._store.documents()
+            ids = {document.id for document in corpus.documents}
+            fresh = [document for document in corpus.documents if held.get(document.id) != document.digest]
+            removed = [id_ for id_ in held if id_ not in ids]
+            up_to_date = state is not None and state.corpus_version == corpus.fingerprint
+            if fresh or removed or not up_to_date:
+                embedded = self._write(corpus, fresh, removed, progress)
+            done = self._store.state()
+        changed = sum(document.id in held for document in fresh)
+        return IndexReport(
+            added=len(fresh) - changed,
+            changed=changed,
+            removed=len(removed),
+            unchanged=len(corpus.documents) - len(fresh),
+            passages=done.passages if done else 0,
+            embedded=embedded,
+            seconds=time.monotonic() - started,
+            skipped=tuple(corpus.skipped),
+        )
+
+    def close(self) -> None:
+        """Give back the store's connections; the index opens new ones when it is used again."""
+        self._store.close()
+
+    def _checked(self) -> CollectionState:
+        state = self._store.state()
+        again = f"run `ragc index {self.name}`"
+        if state is None:
+            raise StoreError(f"{self._store.location} holds no index of {self.name}; {again}")
+        if state.made_with != self.made_with:
+            raise StoreError(f"the index of {self.name} was made with {_difference(state.made_with, self)}; {again}")
+        if not state.complete:
+            raise StoreError(f"the index of {self.name} is not complete; {again}")
+        return state
+
+    def _write(self, corpus: Corpus, fresh: Sequence[Document], removed: Sequence[str], progress: Report | None) -> int:
+        embedded = written = 0
+        for documents, entries in self._batches(fresh):
+            if written:
+                self._report(progress, written, len(fresh))
+            embedded += entries
+            written += len(documents)
+            last = written == len(fresh)
+            # What is gone goes last: a renamed document's vectors are taken over, and no reader misses it.
+            self._store.write(documents, removed if last else (), corpus.fingerprint if last else None)
+        if not fresh:
+            self._store.write((), removed, corpus.fingerprint)
+        self._report(progress, written, len(fresh))
+        return embedded
+
+    def _report(self, progress: Report | None, done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total)
+
+    def _batches(self, documents: Sequence[Document]) -> Iterator[tuple[list[IndexedDocument], int]]:
+        """Yield documents ready to be written, and how many of their passages were embedded for it."""
+        chunker = Chunker(self._chunk, self._embedder.count_tokens) if documents else None
+        batch: list[tuple[Document, list[Passage]]] = []
+        count = 0
+        for document in documents:
+            passages = chunker.passages(document) if chunker else []
+            batch.append((document, passages))
+            count += len(passages)
+            if count >= BATCH:
+                yield self._embedded(batch)
+                batch, count = [], 0
+        if batch:
+            yield self._embedded(batch)
+
+    def _embedded(self, batch: Sequence[tuple[Document, list[Passage]]]) -> tuple[list[IndexedDocument], int]:
+        texts = {
+            passage.id: indexed_text(passage.title, passage.heading, passage.text)
+            for _, passages in batch
+            for passage in passages
+        }
+        keys = {id_: digest(text.encode("utf-8", "surrogatepass")) for id_, text in texts.items()}
+        vectors: dict[str, NDArray[np.float32]] = self._store.vectors(list(keys.values()))
+        missing = {key: texts[id_] for id_, key in keys.items() if key not in vectors}
+        if missing:
+            vectors |= dict(zip(missing, self._embedder.embed_documents(list(missing.values())), strict=True))
+        indexed = [
+            IndexedDocument(
+                id=document.id,
+                digest=document.digest,
+                title=document.title,
+                metadata=document.metadata,
+                entries=[Entry(passage, keys[passage.id], vectors[keys[passage.id]]) for passage in passages],
+            )
+            for document, passages in batch
+        ]
+        return indexed, len(missing)
+
+
+def _difference(made_with: MadeWith, index: Index) -> str:
+    wanted = index.made_with
+    if made_with.chunking != wanted.chunking:
+        return f"chunks of {made_with.chunking}, not {wanted.chunking}"
+    if made_with.embedder != wanted.embedder:
+        return f"the embedder {made_with.embedder}, not {wanted.embedder}"
+    return f"other weights of {made_with.embedder}"

@@ -1,0 +1,140 @@
+"""From a project and a task to an index: `index`, `search`, and the index that a server builds for itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragc._files import digest
+from ragc.errors import StoreError
+from ragc.retrieval._embedder import is_local, make_embedder
+from ragc.retrieval._filters import Filters
+from ragc.retrieval._index import Index, IndexReport, Report
+from ragc.retrieval._passage import Passage
+from ragc.retrieval._store import open_store
+
+if TYPE_CHECKING:
+    from ragc.project import ChunkSettings, EmbedderSettings, Project, TaskSettings
+
+
+def open_index(
+    project: Project, task: TaskSettings, *, store: str | None = None, read_only: bool = False, check: bool = True
+) -> Index:
+    """Return the index of `task`; `store` takes the place of the project's.
+
+    Raises StoreError when there is none, or when it was made with another embedder or chunking. With `check=False`
+    that is left to the first search, and `Index.update` makes the index, or makes it anew.
+    """
+    opened = Index(
+        open_store(store or project.settings.store, root=project.root, collection=task.name, read_only=read_only),
+        make_embedder(project.settings.embedder),
+        task.chunk,
+        name=task.name,
+    )
+    if check:
+        opened.check()
+    return opened
+
+
+def index(
+    task: str | None = None,
+    *,
+    project: Project | None = None,
+    strict: bool = False,
+    progress: Report | None = None,
+) -> IndexReport:
+    """Bring the store up to date with the corpus of `task` (default: the only one) and return what was done.
+
+    `strict` makes a file that cannot be read an error. Raises DataError on a corpus that cannot be used, StoreError
+    on a store that cannot be written, ConfigError on an unknown task.
+    """
+    from ragc.data import read_corpus
+    from ragc.project import Project
+
+    project = project or Project.find()
+    settings = project.task(task)
+    corpus = read_corpus(project.path(settings.corpus), strict=strict)
+    opened = open_index(project, settings, check=False)
+    try:
+        return opened.update(corpus, progress)
+    finally:
+        opened.close()
+
+
+def search(
+    task: str | None,
+    query: str,
+    *,
+    k: int = 5,
+    alpha: float = 0.5,
+    filters: Filters | None = None,
+    project: Project | None = None,
+) -> list[Passage]:
+    """Return what retrieval alone finds for `query` in the corpus of `task`, best first.
+
+    `alpha`: 0 text alone, 1 vectors alone. Raises StoreError when there is no index, ConfigError on an unknown task or
+    on k or alpha out of range.
+    """
+    from ragc.project import Project
+
+    project = project or Project.find()
+    opened = open_index(project, project.task(task))
+    try:
+        return opened.search(query, k=k, alpha=alpha, filters=filters)
+    finally:
+        opened.close()
+
+
+def ensure_index(
+    root: Path,
+    *,
+    collection: str,
+    corpus: Path,
+    embedder: EmbedderSettings,
+    chunk: ChunkSettings,
+    store: str = "sqlite://.ragc/index.db",
+    progress: Report | None = None,
+) -> Index:
+    """Return the index of `collection` for serving; a missing one is built first, when the embedder is local.
+
+    Several processes may ask at once: one builds, the others wait. Where the folder cannot be written, the index
+    stands in the user's cache, brought up to date at every start. An index that was made with something else is never
+    touched. Raises StoreError, which names `ragc index`, when there is none and it is not built here.
+    """
+    found = Index(open_store(store, root=root, collection=collection), make_embedder(embedder), chunk, name=collection)
+    if not (found.missing and is_local(embedder)):
+        found.check()
+        return found
+    if store.startswith("sqlite:") and not _can_write(Path(found.location)):
+        path = _cache() / f"{digest(os.fsencode(root.resolve()) + store.encode())[:16]}.db"
+        found = Index(
+            open_store(f"sqlite:///{path}", root=root, collection=collection),
+            make_embedder(embedder),
+            chunk,
+            name=collection,
+        )
+    from ragc.data import read_corpus
+
+    found.update(read_corpus(corpus), progress)
+    return found
+
+
+def _can_write(path: Path) -> bool:
+    """Whether the file, or the nearest folder above it that exists, can be written."""
+    if path.exists():
+        return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    return os.access(nearest, os.W_OK)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(base) if base else Path.home() / ".cache") / "ragc" / "indexes"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"neither the project nor {folder} can be written ({error.strerror}); run `ragc index` before serving"
+        ) from error
+    return folder
