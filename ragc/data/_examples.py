@@ -1,0 +1,254 @@
+"""Labelled questions: what they are, and how a file of them is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ragc._files import canonical_json, digest
+from ragc._text import normalise
+from ragc.data._lines import BadLine, BadLines, json_lines, shown, text_of
+from ragc.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+_KNOWN = ("id", "question", "answers", "evidence", "slice", "split")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A gold document, or a quote in one."""
+
+    document: str
+    quote: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled question."""
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    """All of them are accepted; none means that the corpus does not know."""
+    evidence: tuple[Evidence, ...] = ()
+    slice: str | None = None
+    """Groups scores."""
+    split: str | None = None
+    """What the user asked for, `train`, `validation` or `test`; None: assigned."""
+    inputs: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Other keys: they reach the program's inputs by name."""
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the corpus knows."""
+        return bool(self.answers)
+
+
+def read_examples(path: Path) -> tuple[Example, ...]:
+    """Return the examples of a `.jsonl` or `.csv` file, in the file's order.
+
+    A `.csv` has the same columns: answers are parted by `|`, an empty cell means none; evidence is documents parted by
+    `|`, or the JSON list that a `.jsonl` has. Without a column `id`, ids derive from the questions, so that rows may be
+    moved. Raises DataError in one line that names the file, every bad line (the first five and their number), what was
+    found and what was expected; also for duplicate ids and an empty file.
+    """
+    bad = BadLines(path)
+    match path.suffix.lower():
+        case ".jsonl":
+            records = json_lines(path, bad)
+        case ".csv":
+            records = _csv_records(path, bad)
+        case suffix:
+            raise DataError(f"{path}: expected a .jsonl or .csv file, found {suffix or 'no suffix'}")
+    examples: dict[str, Example] = {}
+    lines: dict[str, int] = {}
+    for line, record in records:
+        try:
+            example = _example(record)
+        except BadLine as error:
+            bad.add(line, str(error))
+            continue
+        if example.id in examples:
+            same = normalise(examples[example.id].question) == normalise(example.question)
+            what = "the same question as" if same else "first in"
+            bad.add(line, f'duplicate id "{example.id}", {what} line {lines[example.id]}')
+            continue
+        examples[example.id], lines[example.id] = example, line
+    bad.check()
+    if not examples:
+        raise DataError(f"{path}: no examples in it")
+    return tuple(examples.values())
+
+
+def examples_fingerprint(examples: Iterable[Example]) -> str:
+    """Return the SHA-256 over the labels, whatever their order; their splits are not part of it."""
+    labels = [
+        [e.id, e.question, e.answers, [[x.document, x.quote] for x in e.evidence], e.slice, dict(e.inputs)]
+        for e in sorted(examples, key=lambda e: e.id)
+    ]
+    return digest(canonical_json(labels))
+
+
+def _example(record: Mapping[str, Any]) -> Example:
+    for key in ("id", "question", "answers"):
+        if key not in record:
+            raise BadLine(f'missing key "{key}"{_like(key, record)}')
+    for key in record:
+        known = _misspelt(key)
+        if known is not None:
+            raise BadLine(f'unknown key "{key}", did you mean "{known}"?')
+    question = _text(record, "question")
+    split = _optional(record, "split")
+    if split is not None and split not in SPLITS:
+        raise BadLine(f'"split": expected train, validation or test, found {shown(split)}')
+    return Example(
+        id=_text(record, "id"),
+        question=question,
+        answers=_answers(record["answers"]),
+        evidence=_evidence(record.get("evidence")),
+        slice=_optional(record, "slice"),
+        split=split,
+        inputs={key: value for key, value in record.items() if key not in _KNOWN},
+    )
+
+
+def _text(record: Mapping[str, Any], key: str) -> str:
+    value = record[key]
+    if not isinstance(value, str):
+        raise BadLine(f'"{key}": expected text, found {shown(value)}')
+    if not value.strip():
+        raise BadLine(f'"{key}": expected text, found none')
+    if key == "id" and (value != value.strip() or not value.isprintable()):
+        raise BadLine(f'"id": expected no spaces around it and no control characters, found {shown(value)}')
+    return value
+
+
+def _optional(record: Mapping[str, Any], key: str) -> str | None:
+    return None if record.get(key) is None else _text(record, key)
+
+
+def _answers(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise BadLine(f'"answers": expected a list of texts, found {shown(value)}')
+    for answer in value:
+        if not isinstance(answer, str) or not answer.strip():
+            raise BadLine(f'"answers": expected a list of texts, found {shown(answer)} in it')
+    return tuple(value)
+
+
+def _evidence(value: object) -> tuple[Evidence, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise BadLine(f'"evidence": expected a list, found {shown(value)}')
+    return tuple(_one_evidence(item) for item in value)
+
+
+def _one_evidence(item: object) -> Evidence:
+    expected = '"evidence": expected a document\'s id or {"document": …, "quote": …}'
+    if isinstance(item, str):
+        item = {"document": item}
+    if not isinstance(item, dict) or not set(item) <= {"document", "quote"}:
+        raise BadLine(f"{expected}, found {shown(item)}")
+    document, quote = item.get("document"), item.get("quote")
+    if not isinstance(document, str) or not document.strip():
+        raise BadLine(f"{expected}, found {shown(item)}")
+    if quote is not None and (not isinstance(quote, str) or not quote.strip()):
+        raise BadLine(f"{expected}, found {shown(item)}")
+    return Evidence(unicodedata.normalize("NFC", document), quote)
+
+
+def _misspelt(key: str) -> str | None:
+    """Return the known key that `key` differs from by its case or a final s alone: it would be lost as an input."""
+    if key in _KNOWN:
+        return None
+    plain = key.strip().lower().removesuffix("s")
+    return next((known for known in _KNOWN if known.removesuffix("s") == plain), None)
+
+
+def _like(missing: str, record: Mapping[str, Any]) -> str:
+    found = [key for key in record if _misspelt(key) == missing]
+    if found:
+        return f', found "{found[0]}"'
+    return f"; found {', '.join(record)}" if record else ""
+
+
+def _csv_records(path: Path, bad: BadLines) -> Iterator[tuple[int, dict[str, Any]]]:
+    text = text_of(path)
+    rows = _rows(text, bad)
+    _, header = next(rows, (0, []))
+    names = [_column(name) for name in header]
+    for wanted in ("question", "answers"):
+        if wanted not in names:
+            if not header:
+                return
+            raise DataError(f'{path} line 1: no column "{wanted}", found {", ".join(names)}')
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise DataError(f'{path} line 1: column "{repeated[0]}" stands twice')
+    for line, row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        if len(row) != len(names):
+            bad.add(line, f"expected {len(names)} cells, found {len(row)}; quote a cell that holds the separator")
+            continue
+        try:
+            record = _csv_record(dict(zip(names, row, strict=True)))
+        except BadLine as error:
+            bad.add(line, str(error))
+        else:
+            yield line, record
+
+
+def _csv_record(cells: dict[str, str]) -> dict[str, Any]:
+    record: dict[str, Any] = {name: cell for name, cell in cells.items() if name and name not in _KNOWN}
+    record["question"] = cells["question"].strip()
+    record["answers"] = _parted(cells["answers"])
+    record["id"] = cells["id"].strip() if "id" in cells else _derived_id(record["question"])
+    for name in ("slice", "split"):
+        if cells.get(name, "").strip():
+            record[name] = cells[name].strip()
+    evidence = cells.get("evidence", "").strip()
+    if evidence.startswith("["):
+        try:
+            record["evidence"] = json.loads(evidence)
+        except json.JSONDecodeError as error:
+            raise BadLine(f'"evidence": not JSON: {error.msg.lower()}') from error
+    else:
+        record["evidence"] = _parted(evidence)
+    return record
+
+
+def _derived_id(question: str) -> str:
+    return f"q-{digest(normalise(question).encode())[:12]}"
+
+
+def _parted(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split("|") if part.strip()]
+
+
+def _column(name: str) -> str:
+    plain = name.strip()
+    return plain.lower() if plain.lower() in _KNOWN else plain
+
+
+def _rows(text: str, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
+    first = text.partition("\n")[0].lower()
+    separator = next((s for s in ",;\t" if "question" in (cell.strip(' "\r') for cell in first.split(s))), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            bad.add(line, f"not CSV: {error}")
+            return
+        yield line, row

@@ -1,0 +1,122 @@
+"""Labels against the corpus: which still hold, and which stretches of the documents are gold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ragc._text import find_span, tokens
+from ragc.data._corpus import Corpus
+from ragc.data._examples import Evidence, Example
+from ragc.data._lines import shown
+from ragc.errors import DataError
+
+MOST_STALE = 0.2
+_SHORTEST = 4
+
+
+@dataclass(frozen=True)
+class Stale:
+    """An example whose evidence has gone from the corpus."""
+
+    example: Example
+    reason: str
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The examples whose evidence holds, and those set aside because theirs does not."""
+
+    valid: tuple[Example, ...]
+    stale: tuple[Stale, ...]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A gold stretch of a document: from character `start` up to `end`."""
+
+    document: str
+    start: int
+    end: int
+
+    def overlaps(self, document: str, start: int, end: int) -> bool:
+        """Return whether a passage, given by its document and span, is gold: it shares a character with this one."""
+        return document == self.document and start < self.end and end > self.start
+
+
+def check_labels(examples: Sequence[Example], corpus: Corpus) -> Labels:
+    """Part the examples whose evidence is in the corpus from the stale ones.
+
+    Raises DataError, naming the first three, when more than 20% of the examples are stale.
+    """
+    stale = [Stale(example, reason) for example in examples if (reason := _fault(example, corpus)) is not None]
+    if len(stale) > MOST_STALE * len(examples):
+        named = "; ".join(f'"{one.example.id}": {one.reason}' for one in stale[:3])
+        raise DataError(
+            f"{len(stale)} of {len(examples)} labels are stale, at most {MOST_STALE:.0%} may be: {named}"
+            f"{'; …' if len(stale) > 3 else ''}; mend their evidence or see whether this is the right corpus"
+        )
+    gone = {one.example.id for one in stale}
+    return Labels(tuple(example for example in examples if example.id not in gone), tuple(stale))
+
+
+def gold_spans(example: Example, corpus: Corpus) -> tuple[Span, ...]:
+    """Return one span for each evidence of `example`: where its quote stands, or without a quote the whole document.
+
+    Evidence that is not in the corpus has none.
+    """
+    spans = (_span(evidence, corpus) for evidence in example.evidence)
+    return tuple(span for span in spans if span is not None)
+
+
+def is_gold(spans: Iterable[Span], document: str, start: int, end: int) -> bool:
+    """Return whether the passage of `document` from `start` to `end` overlaps one of the gold spans."""
+    return any(span.overlaps(document, start, end) for span in spans)
+
+
+def verbatim_in_corpus(examples: Sequence[Example], corpus: Corpus) -> tuple[str, ...]:
+    """Return the ids of examples whose question stands word for word in a document, in the examples' order.
+
+    Case and punctuation do not count; a question of fewer than four words is not looked for.
+    """
+    wanted: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
+    for example in examples:
+        words = tokens(example.question)
+        if len(words) >= _SHORTEST:
+            wanted.setdefault(tuple(words[:_SHORTEST]), []).append((example.id, words))
+    found: set[str] = set()
+    for document in corpus.documents if wanted else ():
+        words = tokens(document.text)
+        for at, opening in enumerate(zip(*(words[i:] for i in range(_SHORTEST)), strict=False)):
+            for id_, question in wanted.get(opening, ()):
+                if words[at : at + len(question)] == question:
+                    found.add(id_)
+    return tuple(example.id for example in examples if example.id in found)
+
+
+def _fault(example: Example, corpus: Corpus) -> str | None:
+    for evidence in example.evidence:
+        if evidence.document not in corpus.by_id:
+            return f'unknown document "{evidence.document}"'
+        if _span(evidence, corpus) is None:
+            return f"quote {shown(evidence.quote)} does not occur in {evidence.document}"
+    return None
+
+
+def _span(evidence: Evidence, corpus: Corpus) -> Span | None:
+    document = corpus.by_id.get(evidence.document)
+    if document is None:
+        return None
+    if evidence.quote is None:
+        return Span(document.id, 0, len(document.text))
+    place = document.text.find(evidence.quote)  # as it stands, nearly always: no need to normalise the document
+    if place >= 0 and _alone(document.text, place, place + len(evidence.quote)):
+        return Span(document.id, place, place + len(evidence.quote))
+    found = find_span(evidence.quote, document.text)
+    return Span(document.id, *found) if found is not None else None
+
+
+def _alone(text: str, start: int, end: int) -> bool:
+    """Return whether the stretch begins and ends at a word's edge; if not, `find_span` looks for a better place."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return not (before.isalnum() and text[start].isalnum()) and not (after.isalnum() and text[end - 1].isalnum())
