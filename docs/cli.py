@@ -36,21 +36,18 @@ error is one line on stderr, `error: …`, with `--json` as well, and stdout is 
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD, _help("ragc", group, None)]
-    context = click.Context(group, info_name="ragc")
+    context = group.make_context("ragc", [], resilient_parsing=True, terminal_width=90, max_content_width=90)
+    parts = [HEAD, _help("ragc", context)]
     for name in COMMANDS:
         command = group.get_command(context, name)
         if command is None:
             raise LookupError(f"no command {name}")
-        parts.append(_help(f"ragc {name}", command, context))
+        parts.append(_help(f"ragc {name}", click.Context(command, parent=context, info_name=name)))
     return "\n".join([*parts, TAIL.removeprefix("\n")])
 
 
-def _help(title: str, command: click.Command, parent: click.Context | None) -> str:
-    context = click.Context(
-        command, parent=parent, info_name=title.split()[-1], terminal_width=90, max_content_width=90
-    )
-    return f"## {title}\n\n```\n{command.get_help(context)}\n```\n"
+def _help(title: str, context: click.Context) -> str:
+    return f"## {title}\n\n```\n{context.command.get_help(context)}\n```\n"
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def _complete(words: str, cwd: Path) -> list[str]:
         text=True,
         check=False,
     )
-    return [line.split(",", 1)[1] for line in result.stdout.splitlines()]
+    return [line.split(",", 1)[1] for line in result.stdout.splitlines() if line]
 
 
 def test_commands_complete(tmp_path: Path) -> None:
