@@ -160,7 +160,7 @@ def _read(signature: Signature, completion: str) -> dict[str, str]:
         head, colon, rest = line.strip().partition(":")
         name = labels.get(head.strip(" *#").lower()) if colon else None
         if name is not None and (name not in found or not any(found[name])):
-            current, line = name, rest
+            current, line = name, rest.removeprefix("**")
             found[current] = []
         found[current].append(line.strip())
     if len(names) == 1 and signature.output_fields[names[0]].annotation is str:

@@ -1,0 +1,192 @@
+"""What a run has used, and where it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import dspy
+import pytest
+
+from ragc.errors import BudgetError, BudgetExhausted, ExampleError
+from ragc.models import Call, Meter, Usage, make_lm
+from ragc.project import Budget
+from unit.models.conftest import MakeLM, settings
+from wire import Answer, Wire
+
+PRICE = {"input": 1.0, "output": 10.0, "cached_input": 0.5}
+
+
+def budget(calls: int | None = None, usd: float | None = None) -> Budget:
+    return Budget(calls=calls, usd=usd)
+
+
+def test_calls_tokens_and_money_are_counted(hosted: MakeLM, wire: Wire) -> None:
+    wire.script = lambda asked: Answer(usage=(1000, 20, 400), model="our-model-2026-01")
+    meter = Meter()
+    lm = hosted(meter, price=PRICE)
+    with meter.recording() as calls:
+        lm("one")
+        asyncio.run(lm.acall("two"))
+    # 600 fresh tokens at $1, 400 cached at $0.50, 20 written at $10 a million
+    each = (600 * 1.0 + 400 * 0.5 + 20 * 10.0) / 1e6
+    used = meter.usage
+    assert used.usd == pytest.approx(2 * each)
+    assert replace(used, usd=None) == Usage(2, 2000, 40, 800, None)
+    assert [(call.model, call.error) for call in calls] == [("openai/our-model", None)] * 2
+    assert [call.usd for call in calls] == pytest.approx([each, each])
+    assert all(call.seconds > 0 for call in calls)
+    assert meter.resolved == {"openai/our-model": "our-model-2026-01"}
+
+
+def test_anthropic_counts_cached_tokens_as_input(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-0123456789abcdef")
+    wire.script = lambda asked: Answer("hello", usage=(1000, 20, 400))
+    meter = Meter()
+    assert make_lm(settings("anthropic/claude-sonnet-4-5", base_url=wire.anthropic_url), meter=meter)("hi") == ["hello"]
+    assert (meter.usage.input_tokens, meter.usage.cached_input_tokens) == (1000, 400)
+    assert meter.usage.usd == pytest.approx((600 * 3 + 400 * 0.3 + 20 * 15) / 1e6)  # from the packaged list
+
+
+def test_usage_that_is_not_reported_is_estimated_from_the_text(hosted: MakeLM, wire: Wire) -> None:
+    wire.script = lambda asked: Answer("x" * 40, usage=None)
+    meter = Meter()
+    hosted(meter, price=PRICE)("y" * 400)
+    assert (meter.usage.input_tokens, meter.usage.output_tokens) == (100, 10)
+    assert meter.usage.usd == pytest.approx((100 * 1 + 10 * 10) / 1e6)
+
+
+def test_failed_calls_are_recorded_and_not_counted(hosted: MakeLM, wire: Wire) -> None:
+    wire.script = lambda asked: Answer(status=400)
+    meter = Meter()
+    with meter.recording() as calls, pytest.raises(ExampleError):
+        hosted(meter)("hello")
+    assert meter.usage.calls == 0
+    assert [call.error for call in calls if call.error] != []
+
+
+def test_cap_in_calls_is_exact_whatever_the_number_of_threads(hosted: MakeLM, wire: Wire) -> None:
+    wire.script = lambda asked: Answer(delay=0.01)
+    meter = Meter(budget(calls=10))
+    lm = hosted(meter)
+
+    def ask(number: int) -> bool:
+        try:
+            lm(f"question {number}")
+        except BudgetExhausted:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        answered = list(pool.map(ask, range(40)))
+    assert sum(answered) == len(wire.requests) == meter.usage.calls == 10
+    assert meter.exhausted
+
+
+def test_reserve_is_kept_until_it_is_opened(hosted: MakeLM) -> None:
+    meter = Meter(budget(calls=3))
+    meter.reserve(calls=2)
+    lm = hosted(meter)
+    lm("one")
+    with pytest.raises(BudgetExhausted, match="set aside for the final test"):
+        lm("two")
+    meter.open_reserve()
+    assert not meter.exhausted
+    lm("two")
+    lm("three")
+    with pytest.raises(BudgetExhausted):
+        lm("four")
+
+
+def test_cap_in_usd_expects_a_call_to_cost_the_average(hosted: MakeLM, wire: Wire) -> None:
+    wire.script = lambda asked: Answer(usage=(1000, 0, 0))  # $0.001 each
+    meter = Meter(budget(usd=0.0035))
+    lm = hosted(meter, price=PRICE)
+    for _ in range(3):
+        lm("hello")
+    with pytest.raises(BudgetExhausted, match=r"\$0\.0035"):
+        lm("hello")
+    assert len(wire.requests) == 3
+
+
+def test_cap_in_usd_without_a_price_is_refused_with_the_line_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_KEY", "x" * 20)
+    ours = settings("openai/our-model", api_key_env="OUR_KEY", base_url="http://127.0.0.1:9/v1")
+    with pytest.raises(
+        BudgetError, match=r'lm = \{ model = "openai/our-model", price = \{ input = …, output = … \} \}'
+    ):
+        make_lm(ours, meter=Meter(budget(usd=1)))
+    make_lm(ours, meter=Meter(budget(calls=5)))
+    make_lm(settings("local/smollm2-135m-instruct"), meter=Meter(budget(usd=1)))
+
+
+def test_copies_of_an_lm_share_the_meter(hosted: MakeLM) -> None:
+    meter = Meter(budget(calls=3))
+    lm = hosted(meter)
+    for one in (lm, lm.copy(temperature=0.7), copy.deepcopy(lm)):
+        one("hello")
+    with pytest.raises(BudgetExhausted):
+        copy.deepcopy(lm)("hello")
+    assert copy.deepcopy(meter) is meter
+    assert copy.deepcopy(lm.engine) is copy.copy(lm.engine) is lm.engine
+
+
+def test_n_answers_are_n_calls(hosted: MakeLM) -> None:
+    meter = Meter()
+    assert len(hosted(meter)("hello", n=3)) == 3
+    assert meter.usage.calls == 3
+
+
+def test_recordings_nest_and_keep_to_their_context() -> None:
+    meter = Meter()
+    call = Call("m", 1, 1, 0, 0.0, 0.1)
+
+    def one() -> None:
+        meter.begin()
+        meter.finish(call)
+
+    def example() -> int:
+        with meter.recording() as calls:
+            one()
+            one()
+        return len(calls)
+
+    with meter.recording() as outer:
+        with ThreadPoolExecutor(4) as pool:
+            jobs = [pool.submit(contextvars.copy_context().run, example) for _ in range(8)]
+            assert [job.result() for job in jobs] == [2] * 8
+        one()
+    one()
+    assert len(outer) == 17
+    assert meter.usage.calls == 18
+
+
+def test_cancelled_call_leaves_no_trace(hosted: MakeLM, wire: Wire) -> None:
+    wire.script = lambda asked: Answer(delay=0.5)
+    meter = Meter(budget(calls=1))
+    lm = hosted(meter)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(lm.acall("hello"))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert meter.usage.calls == 0
+    meter.check()
+
+
+def test_watcher_names_an_lm_that_the_meter_does_not_see(hosted: MakeLM) -> None:
+    meter = Meter()
+    known, unknown = hosted(meter), hosted(Meter(), model="openai/elsewhere")
+    with dspy.context(callbacks=[meter.watcher()]):
+        known("hello")
+        known.copy(temperature=1.0)("hello")
+        assert not meter.strangers
+        unknown("hello")
+    assert meter.strangers == ("openai/elsewhere",)
