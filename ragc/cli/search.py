@@ -1,0 +1,73 @@
+"""`ragc search`: what retrieval alone returns."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ragc.cli._terminal import emit, json_option, project_option, row, say, style, task_argument
+
+if TYPE_CHECKING:
+    from ragc.retrieval import Passage
+
+WIDTH = 100
+LINES = 3
+"""How much of a passage is shown; `--json` gives all of it."""
+
+
+@click.command()
+@task_argument(required=True)
+@click.argument("query")
+@click.option("--k", default=5, show_default=True, help="How many passages, at most.")
+@click.option("--alpha", default=0.5, show_default=True, help="The weight of vectors: 0 text alone, 1 vectors alone.")
+@json_option
+@project_option
+def command(task: str, query: str, k: int, alpha: float, as_json: bool, project: Path | None) -> None:
+    """Show the passages that retrieval alone finds for QUERY in the corpus of TASK, best first.
+
+    Each with its score (0 to 1) and what it is made of: text is BM25, vector is cosine similarity, – means that it was
+    not among the best of that kind.
+    """
+    from ragc.project import Project
+    from ragc.retrieval import search
+
+    found = search(task, query, k=k, alpha=alpha, project=Project.find(project))
+    if as_json:
+        emit({"passages": [_json(passage) for passage in found]})
+        return
+    for rank, passage in enumerate(found, 1):
+        _print(rank, passage)
+    if not found:
+        say("nothing found: no word of the query is in the corpus")
+
+
+def _print(rank: int, passage: Passage) -> None:
+    parts = f"text {_score(passage.text_score, 2)}   vector {_score(passage.vector_score, 3)}"
+    row(f"{rank}.  {passage.score:.3f}", f"{style(passage.source, bold=True)}   {passage.document}")
+    row("", style(parts, dim=True))
+    lines = textwrap.wrap(" ".join(passage.text.split()), width=WIDTH - 11)
+    row("", *(lines if len(lines) <= LINES else [*lines[: LINES - 1], f"{lines[LINES - 1]} …"]))
+    say()
+
+
+def _score(score: float | None, digits: int) -> str:
+    return "–" if score is None else f"{score:.{digits}f}"
+
+
+def _json(passage: Passage) -> dict[str, object]:
+    return {
+        "id": passage.id,
+        "document": passage.document,
+        "title": passage.title,
+        "heading": list(passage.heading),
+        "text": passage.text,
+        "score": passage.score,
+        "text_score": passage.text_score,
+        "vector_score": passage.vector_score,
+        "start": passage.start,
+        "end": passage.end,
+        "metadata": dict(passage.metadata),
+    }
