@@ -1,9 +1,10 @@
-"""The project that an artifact answers for: its store and corpus as configured now, the rest as it was sealed."""
+"""What an artifact takes from around it: where its passages are now, and which model was chosen for it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ragc.errors import ConfigError
 from ragc.project import Project
 
 if TYPE_CHECKING:
-    from ragc.project import ModelSettings, TaskSettings
+    from ragc.project import EmbedderSettings, ModelSettings
 
 
 def locate(target: str, start: Path | None = None) -> Path:
@@ -36,47 +37,40 @@ def root_of(path: Path) -> Path:
     return folder.parent.parent
 
 
-def home_of(manifest: Manifest, store: str | None = None) -> tuple[Project, TaskSettings]:
-    """Return the project and the task to open the index with.
+@dataclass(frozen=True)
+class Home:
+    """Where an artifact finds its passages: as the project around it is configured now."""
 
-    Store and corpus are the project's own, as configured now; model, embedder, chunking and metric are the sealed ones.
-    `store` overrides, then RAGC_STORE, then the project. An artifact without a project around it has the defaults.
-    Raises ConfigError when the project's configuration cannot be read.
+    root: Path
+    store: str
+    corpus: Path
+    """Read when the index has to be built."""
+
+
+def home_of(manifest: Manifest, store: str | None = None) -> Home:
+    """Return where the index is: `store` before RAGC_STORE before the project before the default.
+
+    An artifact without a project around it has the defaults, and the corpus where it was when it was compiled. Raises
+    ConfigError when the project's configuration cannot be read.
     """
-    from ragc.project import ChunkSettings, EmbedderSettings, Settings, TaskSettings
+    from ragc.project import Settings
 
     root = root_of(manifest.path)
     if (root / "pyproject.toml").is_file():
-        project = Project.find(root)
+        settings = Project.find(root).settings
     else:
-        project = Project(root, Settings(), root.name)
+        settings = Settings()
         store = store or os.environ.get("RAGC_STORE", "").strip() or None
-    identity = manifest.identity
-    sealed = {
-        "program": manifest.program,
-        "metric": identity["metric"],
-        "chunk": ChunkSettings(**identity["chunking"]),
-    }
-    configured = project.settings.tasks.get(manifest.task)
-    task = (
-        configured.model_copy(update=sealed)
-        if configured
-        else TaskSettings(
-            name=manifest.task,
-            corpus=manifest.built.get("corpus", f"data/{manifest.task}/corpus"),
-            examples=manifest.built.get("examples", f"data/{manifest.task}/examples.jsonl"),
-            **sealed,
-        )
-    )
-    settings = project.settings.model_copy(
-        update={
-            "lm": sealed_lm(manifest),
-            "embedder": EmbedderSettings(**identity["embedder_settings"], **manifest.built["embedder_settings"]),
-            "store": store or project.settings.store,
-            "tasks": {**project.settings.tasks, manifest.task: task},
-        }
-    )
-    return Project(project.root, settings, project.name), task
+    task = settings.tasks.get(manifest.task)
+    corpus = task.corpus if task else str(manifest.built.get("corpus") or f"data/{manifest.task}/corpus")
+    return Home(root, store or settings.store, root / corpus)
+
+
+def sealed_embedder(manifest: Manifest) -> EmbedderSettings:
+    """Return the sealed `embedder` table."""
+    from ragc.project import EmbedderSettings
+
+    return EmbedderSettings(**manifest.identity["embedder_settings"], **manifest.built["embedder_settings"])
 
 
 def sealed_lm(manifest: Manifest) -> ModelSettings:
@@ -89,8 +83,8 @@ def sealed_lm(manifest: Manifest) -> ModelSettings:
     return ModelSettings(**table)
 
 
-def chosen_lm(project: Project, choice: str | Mapping[str, Any] | ModelSettings | None) -> ModelSettings:
-    """Return the `lm` table to use: `choice`, else RAGC_LM, else the sealed one (`project.settings.lm`).
+def chosen_lm(manifest: Manifest, choice: str | Mapping[str, Any] | ModelSettings | None) -> ModelSettings:
+    """Return the `lm` table to use: `choice`, else RAGC_LM, else the sealed one.
 
     A name alone is another model without the sealed address and key variable, unless it is the sealed model's own.
     Raises ConfigError for a table with unknown keys or wrong types.
@@ -103,18 +97,23 @@ def chosen_lm(project: Project, choice: str | Mapping[str, Any] | ModelSettings 
         return choice
     if choice is None:
         variable = os.environ.get("RAGC_LM", "").strip()
-        return _named(project, variable, "RAGC_LM") if variable else project.settings.lm
+        return _named(manifest, variable, "RAGC_LM") if variable else sealed_lm(manifest)
     if isinstance(choice, str):
-        return _named(project, choice, "lm=")
+        return _named(manifest, choice, "lm=")
     try:
         return ModelSettings.model_validate(dict(choice))
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(f"lm=: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+        problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        where = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"lm=: {where}: {problem['msg']}; see the table of lm in the README") from error
 
 
-def _named(project: Project, name: str, source: str) -> ModelSettings:
+def _named(manifest: Manifest, name: str, source: str) -> ModelSettings:
+    """Read a name, or a table in braces, as `--lm` does."""
+    from ragc.project import Settings
+
+    sealed = Project(manifest.path, Settings(lm=sealed_lm(manifest)), manifest.task)
     try:
-        return project.with_lm(name).settings.lm
+        return sealed.with_lm(name).settings.lm
     except ConfigError as error:
         raise ConfigError(str(error).replace("--lm", source, 1)) from error

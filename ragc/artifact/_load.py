@@ -15,6 +15,7 @@ from ragc.artifact._modules import program_class
 from ragc.artifact._program import Artifact
 from ragc.artifact._serving import Choices, Serving
 from ragc.errors import ArtifactError
+from ragc.retrieval import Retrieve, parse_filters
 
 if TYPE_CHECKING:
     from ragc.project import ModelSettings
@@ -44,7 +45,9 @@ def load(
 
     Raises:
         ArtifactError: it was touched, is of a newer schema, is another than `id`, or its source does not import here.
+        StoreError: `filters` are not in the language of filters.
     """
+    parse_filters(filters)
     verified = read(path)
     manifest = verified.manifest
     _check_id(manifest, id)
@@ -81,7 +84,7 @@ def _warn_of_changes(verified: Verified) -> None:
     if changed:
         task = verified.manifest.task
         warnings.warn(
-            f"{task} {verified.manifest.name} runs its sealed source; {', '.join(changed)} changed since "
+            f"{task} {verified.manifest.name} runs its sealed source; {', '.join(sorted(changed))} changed since "
             f"(ragc compile {task} seals the new one)",
             stacklevel=3,
         )
@@ -98,6 +101,4 @@ def _load_state(program: dspy.Module, verified: Verified) -> None:
 
 
 def _retrieves(program: dspy.Module) -> bool:
-    from ragc.retrieval import Retrieve
-
-    return any(isinstance(parameter, Retrieve) for parameter in program.parameters())
+    return any(True for _ in program.named_sub_modules(type_=Retrieve))

@@ -68,8 +68,10 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         given = _named(question, inputs)
         with dspy.context(lm=opened.lm, adapter=opened.adapter):
             if hasattr(self.program, "aforward"):
-                return self._signed(await self.program.acall(**given), opened)
-            return self._signed(await asyncio.to_thread(self.program, **given), opened)
+                prediction = await self.program.acall(**given)
+            else:
+                prediction = await asyncio.to_thread(self.program, **given)
+            return self._signed(prediction, opened)
 
     def batch(self, inputs: Sequence[Inputs], *, threads: int = THREADS) -> list[dspy.Prediction | Exception]:
         """Answer many, `threads` at once; an answer or the error that it ended in, in the order of `inputs`.
@@ -94,8 +96,9 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
 
         Raises ModelError, StoreError, ArtifactError or ConfigError, in one line that says what to do.
         """
-        self._ready()
-        return self._serving.check()
+        opened = self._ready()
+        passages = f", {opened.index.stats().passages:,} passages" if opened.index else ""
+        return f"{self.manifest.task} {self.manifest.name} is ready: {opened.model}{passages}"
 
     def __repr__(self) -> str:
         return f"<artifact {self.manifest.task} {self.manifest.name}>"
@@ -121,8 +124,6 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
             "measured": not differs,
             "differs": differs,
         }
-        if opened.index is not None:
-            provenance["corpus_version"] = opened.index.corpus_version
         signed = dspy.Prediction(**{**given, "provenance": provenance})
         signed.set_lm_usage(prediction.get_lm_usage())
         return signed

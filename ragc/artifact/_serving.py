@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
-from ragc.artifact._home import chosen_lm, home_of, sealed_lm
+from ragc.artifact._home import chosen_lm, home_of, sealed_embedder, sealed_lm
 from ragc.artifact._manifest import Manifest
 from ragc.errors import ArtifactError, StoreError
+from ragc.project import ModelSettings
 
 if TYPE_CHECKING:
-    from ragc.project import ModelSettings
     from ragc.retrieval import Index
 
 
@@ -35,7 +37,6 @@ class Opened:
 
     lm: dspy.LM
     adapter: dspy.Adapter
-    settings: ModelSettings
     model: str
     """The model as it resolves here."""
     count_tokens: Callable[[str], int]
@@ -77,61 +78,81 @@ class Serving:
         self._lock = threading.Lock()
         self._opened = None
 
-    def check(self) -> str:
-        """Return one line that says what it would answer with. Raises what `open` raises, and for a missing key."""
-        from ragc.models import check_model
-
-        opened = self.open()
-        if not isinstance(self.choices.lm, dspy.LM):
-            check_model(opened.settings)
-        index = "no index needed" if opened.index is None else f"index {str(opened.index.corpus_version)[:8]}"
-        return f"{self.manifest.task} {self.manifest.name} is ready: {opened.model}, {index}"
-
     def _open(self) -> Opened:
-        from ragc.models import describe, make_adapter, make_lm, token_counter
+        from ragc.models import make_adapter, token_counter
 
-        manifest = self.manifest
-        project, _ = home_of(manifest, self.choices.store)
-        given = self.choices.lm
-        if isinstance(given, dspy.LM):
-            lm, settings = given, self._settings_of(given)
-            model = {"model": given.model}
-            changed = settings.model != manifest.identity["lm"]["model"]
-        else:
-            settings = chosen_lm(project, given)
-            lm, model = make_lm(settings), describe(settings)
-            changed = _answers(settings) != _answers(sealed_lm(manifest)) or model != manifest.identity["model"]
+        lm, settings, changed = self._model()
         adapter = make_adapter(settings)
+        model = self.manifest.identity["model"]
         differs = {
             "model": changed,
-            "adapter": type(adapter).__name__ != manifest.identity["adapter"],
+            "adapter": type(adapter).__name__ != self.manifest.identity["adapter"],
             "filters": bool(self.choices.filters),
         }
         return Opened(
             lm=lm,
             adapter=adapter,
-            settings=settings,
-            model=str(model["model"]),
+            model=str(settings.model if changed else model.get("resolved") or model["model"]),
             count_tokens=token_counter(settings),
             index=self._index() if self._retrieves else None,
             differs=tuple(name for name, does in differs.items() if does),
         )
 
+    def _model(self) -> tuple[dspy.LM, ModelSettings, bool]:
+        """Return the LM, its table, and whether it is another than the one that was measured."""
+        from ragc.models import describe, make_lm, prepare_model
+
+        sealed, given = sealed_lm(self.manifest), self.choices.lm
+        if isinstance(given, dspy.LM):
+            settings = sealed if given.model == sealed.model else ModelSettings(model=given.model)
+            return given, settings, settings is not sealed
+        settings = chosen_lm(self.manifest, given)
+        prepare_model(settings)
+        here, measured = describe(settings), self.manifest.identity["model"]
+        other_weights = any(here[key] != measured.get(key) for key in ("provider", "revision"))
+        return make_lm(settings), settings, other_weights or _answers(settings) != _answers(sealed)
+
     def _index(self) -> Index:
-        from ragc.retrieval import open_index
+        from ragc.project import ChunkSettings
+        from ragc.retrieval import ensure_index
 
-        project, task = home_of(self.manifest, self.choices.store)
+        manifest = self.manifest
+        home = home_of(manifest, self.choices.store)
         try:
-            return open_index(project, task)
+            index = ensure_index(
+                home.root,
+                collection=manifest.task,
+                corpus=home.corpus,
+                embedder=sealed_embedder(manifest),
+                chunk=ChunkSettings(**manifest.identity["chunking"]),
+                store=home.store,
+                progress=_Progress(manifest.task),
+            )
         except StoreError as error:
-            raise ArtifactError(f"{self.manifest.task} {self.manifest.name} cannot use the index: {error}") from error
+            raise ArtifactError(f"{manifest.task} {manifest.name} cannot be served: {error}") from error
+        made, sealed = index.made_with, manifest.identity["embedder"]
+        if made.fingerprint != sealed["fingerprint"]:
+            raise ArtifactError(
+                f"{manifest.task} {manifest.name} was measured with another {sealed['name']} than the one here "
+                f"({sealed['fingerprint'][:12]}, here {made.fingerprint[:12]}); install that one, or compile again"
+            )
+        return index
 
-    def _settings_of(self, lm: dspy.LM) -> ModelSettings:
-        """The sealed table for the sealed model, so that its adapter stays; a new one for any other."""
-        from ragc.project import ModelSettings
 
-        sealed = sealed_lm(self.manifest)
-        return sealed if lm.model == sealed.model else ModelSettings(model=lm.model)
+class _Progress:
+    """A line on stderr while a missing index is built, every two seconds at most."""
+
+    EVERY = 2.0
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+        self._next = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now >= self._next or done == total:
+            self._next = now + self.EVERY
+            sys.stderr.write(f"{self._task}: building the missing index, {done:,} of {total:,} documents\n")
 
 
 def _answers(settings: ModelSettings) -> dict[str, Any]:

@@ -34,9 +34,15 @@ class Plain(dspy.Module):
         self.answer = dspy.Predict(Answer)
 
     def forward(self, question: str) -> dspy.Prediction:
-        found = self.answer(question=question)
-        words = programs.words.count(found.answer)
-        return dspy.Prediction(answer=found.answer + POLITE + tone.MARK, provenance={"words": words})
+        return finished(self.answer(question=question).answer)
+
+    async def aforward(self, question: str) -> dspy.Prediction:
+        return finished((await self.answer.acall(question=question)).answer)
+
+
+def finished(answer: str) -> dspy.Prediction:
+    words = programs.words.count(answer)
+    return dspy.Prediction(answer=answer + POLITE + tone.MARK, provenance={"words": words})
 '''
 
 FILES = {
@@ -106,7 +112,7 @@ def content(root: Path) -> MakeContent:
             "program": "programs.plain:Plain",
             "state": STATE,
             "sources": collect_sources(root, "programs.plain"),
-            "model": {"model": "openai/scripted", "provider": "openai"},
+            "model": {"model": "openai/scripted", "provider": "openai-chat", "revision": None},
             "lm": {
                 "model": "openai/scripted",
                 "base_url": "http://127.0.0.1:9/v1",

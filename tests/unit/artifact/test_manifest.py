@@ -134,7 +134,8 @@ def test_an_id_cannot_be_lent_to_other_contents(sealed: Sealed) -> None:
 
 
 def test_a_manifest_of_another_shape_is_refused(sealed: Sealed) -> None:
-    for changes in ({"files": []}, {"id": 5}, {"identity": {}}, {"schema": "1"}, {"schema": 0}):
+    wrong: list[dict[str, Any]] = [{"files": []}, {"id": 5}, {"identity": {}}, {"schema": "1"}, {"schema": 0}]
+    for changes in wrong:
         before = (sealed.path / "manifest.json").read_bytes()
         rewrite(sealed.path, **changes)
         with pytest.raises(ArtifactError):

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+
+import ragc
+from hosted import HostedModel, fields
+from ragc.artifact import Artifact, Content, seal
+from ragc.errors import ArtifactError, ConfigError, ModelError
+
+MakeContent = Callable[..., Content]
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIPTED_KEY", "any")
+
+
+@pytest.fixture(autouse=True)
+def no_bytecode_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a user's process: Python writes byte code where it imports from files."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+
+@pytest.fixture
+def target(root: Path, content: MakeContent, hosted_model: HostedModel) -> Path:
+    """A sealed artifact whose model answers every question with two words."""
+    hosted_model.script = lambda messages: fields(answer="forty two")
+    lm = {**content().lm, "base_url": hosted_model.base_url}
+    return seal(content(lm=lm), root / "compiled" / "plain").path
+
+
+def test_it_answers_with_its_sealed_model_instructions_and_demonstrations(
+    target: Path, hosted_model: HostedModel
+) -> None:
+    plain = ragc.load(target)
+    prediction = plain(question="How many?")
+    assert prediction.answer == "forty two, sir!"
+    request = hosted_model.requests[0]
+    assert request["model"] == "scripted"
+    assert request["temperature"] == 0
+    text = str(request["messages"])
+    assert "Answer shortly." in text
+    assert "What is <b>1 + 1</b>?" in text
+
+
+def test_provenance_names_artifact_and_model_and_keeps_what_the_program_says(target: Path) -> None:
+    plain = ragc.load(target)
+    assert plain(question="How many?").provenance == {
+        "words": 2,
+        "artifact": plain.id,
+        "model": "openai/scripted",
+        "measured": True,
+        "differs": [],
+    }
+
+
+def test_loading_calls_nothing_and_sets_nothing_global(target: Path, hosted_model: HostedModel) -> None:
+    before = dspy.settings.lm
+    plain = ragc.load(target)
+    assert hosted_model.requests == []
+    plain(question="How many?")
+    assert dspy.settings.lm is before
+
+
+def test_another_model_can_be_chosen_and_is_said_not_to_be_measured(
+    target: Path, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = {"model": "openai/bigger", "base_url": hosted_model.base_url, "api_key_env": "SCRIPTED_KEY"}
+    assert ragc.load(target, lm=table)(question="?").provenance["differs"] == ["model"]
+    assert hosted_model.requests[-1]["model"] == "bigger"
+
+    monkeypatch.setenv("RAGC_LM", "{ " + ", ".join(f'{key} = "{value}"' for key, value in table.items()) + " }")
+    assert ragc.load(target)(question="?").provenance["model"] == "openai/bigger"
+
+    # What the call says goes before the environment, and the sealed model's name means the sealed table.
+    provenance = ragc.load(target, lm="openai/scripted")(question="?").provenance
+    assert (provenance["model"], provenance["measured"]) == ("openai/scripted", True)
+
+
+def test_an_lm_object_can_be_given(target: Path, hosted_model: HostedModel) -> None:
+    from ragc.models import make_lm
+    from ragc.project import ModelSettings
+
+    lm = make_lm(ModelSettings(model="openai/x", base_url=hosted_model.base_url, api_key_env="SCRIPTED_KEY"))
+    prediction = ragc.load(target, lm=lm)(question="?")
+    assert prediction.provenance["model"] == "openai/x"
+    assert prediction.provenance["differs"] == ["model"]
+
+
+def test_a_bad_model_table_is_one_line(target: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^lm=: modle"):
+        ragc.load(target, lm={"modle": "x"})(question="?")
+
+
+def test_a_missing_key_is_named_when_it_is_asked_or_checked(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCRIPTED_KEY")
+    plain = ragc.load(target)
+    for use in (plain.ready, lambda: plain(question="?"), lambda: plain.batch(["?"])):
+        with pytest.raises(ModelError, match="SCRIPTED_KEY"):
+            use()
+    monkeypatch.setenv("SCRIPTED_KEY", "any")
+    assert plain(question="?").answer == "forty two, sir!"
+
+
+def test_ready_says_in_one_line_what_it_answers_with(target: Path, hosted_model: HostedModel) -> None:
+    plain = ragc.load(target)
+    assert plain.ready() == f"plain {plain.id[:8]} is ready: openai/scripted"
+    assert hosted_model.requests == []
+
+
+def test_acall_is_real_async(target: Path, hosted_model: HostedModel) -> None:
+    """All questions are in flight before the first is answered."""
+    together = threading.Barrier(8, timeout=4)
+
+    def script(messages: list[dict[str, Any]]) -> str:
+        together.wait()
+        return fields(answer="forty two")
+
+    hosted_model.script = script
+    plain = ragc.load(target)
+
+    async def ask() -> list[dspy.Prediction]:
+        return await asyncio.gather(*(plain.acall(question=f"{number}?") for number in range(8)))
+
+    assert {prediction.answer for prediction in asyncio.run(ask())} == {"forty two, sir!"}
+    assert len(hosted_model.requests) == 8
+
+
+def test_acall_of_a_program_without_aforward_does_not_block(
+    root: Path, content: MakeContent, target: Path, hosted_model: HostedModel
+) -> None:
+    sources = content().sources
+    source = sources["programs/plain.py"].replace(b"async def aforward", b"async def not_aforward")
+    lm = {**content().lm, "base_url": hosted_model.base_url}
+    sealed = seal(content(lm=lm, sources={**sources, "programs/plain.py": source}), target)
+    together = threading.Barrier(2, timeout=4)
+
+    def script(messages: list[dict[str, Any]]) -> str:
+        together.wait()
+        return fields(answer="forty two")
+
+    hosted_model.script = script
+    with pytest.warns(UserWarning, match="changed"):
+        plain = ragc.load(sealed.path)
+
+    async def ask() -> list[dspy.Prediction]:
+        return await asyncio.gather(*(plain.acall(question=question) for question in ("one?", "two?")))
+
+    assert [prediction.answer for prediction in asyncio.run(ask())] == ["forty two, sir!"] * 2
+    assert len(hosted_model.requests) == 2
+
+
+def test_batch_returns_answers_and_errors_in_order(target: Path, hosted_model: HostedModel) -> None:
+    def script(messages: list[dict[str, Any]]) -> str:
+        text = str(messages[-1]["content"])
+        return "nothing that parses" if "three" in text else fields(answer=f"about {text.split('ask ')[1][:4]}")
+
+    hosted_model.script = script
+    found = ragc.load(target).batch(["ask zero", {"question": "ask one_"}, "ask three", "ask four"], threads=3)
+    answers = [item.answer if isinstance(item, dspy.Prediction) else item for item in found]
+    assert answers[0] == "about zero, sir!"
+    assert answers[1] == "about one_, sir!"
+    assert isinstance(answers[2], Exception)
+    assert answers[3] == "about four, sir!"
+
+
+def test_many_threads_share_one_artifact(target: Path, hosted_model: HostedModel) -> None:
+    hosted_model.script = lambda messages: fields(answer=str(messages[-1]["content"]).split("<<")[1].split(">>")[0])
+    plain = ragc.load(target)
+    found = plain.batch([f"<<{number}>>" for number in range(64)], threads=16)
+    assert [item.answer for item in found if isinstance(item, dspy.Prediction)] == [f"{n}, sir!" for n in range(64)]
+
+
+def test_a_question_can_be_given_without_its_name(target: Path) -> None:
+    plain = ragc.load(target)
+    assert plain("How many?").answer == "forty two, sir!"
+    with pytest.raises(TypeError, match=r'handbook\(question="…"\)'):
+        plain("How", "many?")
+
+
+def test_it_composes_and_is_reached_by_optimizers(target: Path) -> None:
+    class Outer(dspy.Module):  # type: ignore[misc]  # dspy ships no types
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = ragc.load(target)
+
+        def forward(self, question: str) -> dspy.Prediction:
+            return dspy.Prediction(answer=self.inner(question=question).answer.upper())
+
+    outer = Outer()
+    assert outer(question="?").answer == "FORTY TWO, SIR!"
+    assert [name for name, _ in outer.named_predictors()] == ["inner.program.answer"]
+
+
+def test_a_copy_can_be_changed_and_says_so(target: Path, hosted_model: HostedModel) -> None:
+    plain = ragc.load(target)
+    plain(question="?")
+    copied = copy.deepcopy(plain)
+    assert copied(question="?").provenance["measured"]
+    copied.program.answer.demos = []
+    assert copied(question="?").provenance["differs"] == ["prompts"]
+    assert plain(question="?").provenance["measured"]
+    assert not plain._compiled
+
+
+def test_it_can_be_compiled_again(target: Path) -> None:
+    plain = ragc.load(target)
+    trainset = [dspy.Example(question=f"{n}?", answer="forty two, sir!").with_inputs("question") for n in range(2)]
+    optimizer = dspy.BootstrapFewShot(metric=lambda example, prediction, trace=None: True, max_bootstrapped_demos=2)
+    again = optimizer.compile(plain, trainset=trainset)
+    assert isinstance(again, Artifact)
+    assert len(again.program.answer.demos) == 2
+    assert again(question="?").provenance["differs"] == ["prompts"]
+    assert len(plain.program.answer.demos) == 1
+
+
+def test_the_sealed_source_runs_whatever_became_of_the_projects(target: Path, root: Path) -> None:
+    (root / "programs" / "tone.py").write_text('MARK = "?"\n')
+    (root / "programs" / "parts" / "phrases.py").write_text("raise RuntimeError\n")
+    with pytest.warns(UserWarning, match=r"programs/parts/phrases\.py, programs/tone\.py changed since \(ragc compile"):
+        plain = ragc.load(target)
+    assert plain(question="?").answer == "forty two, sir!"
+
+
+def test_an_artifact_needs_no_programs_folder_and_no_project(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = tmp_path / "elsewhere" / "plain"
+    alone.parent.mkdir()
+    target.rename(alone)
+    monkeypatch.chdir(alone.parent)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ragc.load(alone)(question="?").answer == "forty two, sir!"
+
+
+def test_two_artifacts_with_modules_of_one_name_stay_apart(
+    target: Path, root: Path, content: MakeContent, hosted_model: HostedModel
+) -> None:
+    sources = {**content().sources, "programs/tone.py": b'MARK = "?"\n'}
+    lm = {**content().lm, "base_url": hosted_model.base_url}
+    other = seal(content(lm=lm, sources=sources), root / "compiled" / "other").path
+    with pytest.warns(UserWarning, match=r"programs/tone\.py changed"):
+        asking = ragc.load(other)
+    telling = ragc.load(target)
+    assert asking(question="?").answer == "forty two, sir?"
+    assert telling(question="?").answer == "forty two, sir!"
+    assert type(telling.program).__module__ == f"ragc_sealed_{telling.id[:12]}.programs.plain"
+    assert type(ragc.load(target).program) is type(telling.program)
+    assert "programs" not in sys.modules or not hasattr(sys.modules["programs"], "plain")
+
+
+def test_nothing_is_written_into_the_artifact(target: Path) -> None:
+    before = sorted(target.rglob("*"))
+    ragc.load(target)(question="?")
+    assert sorted(target.rglob("*")) == before
+    assert ragc.load(target).ready()
+
+
+def test_a_touched_artifact_does_not_load(target: Path) -> None:
+    path = target / "source/programs/words.py"
+    path.write_bytes(path.read_bytes().replace(b"len(text", b"0*len(text"))
+    with pytest.raises(ArtifactError, match=r"source/programs/words\.py was changed after sealing"):
+        ragc.load(target)
+
+
+def test_the_id_can_be_pinned(target: Path) -> None:
+    found = ragc.load(target).id
+    assert ragc.load(target, id=found).id == ragc.load(target, id=found[:8].upper()).id == found
+    with pytest.raises(ArtifactError, match=f"is artifact {found[:8]}, not 00000000"):
+        ragc.load(target, id="00000000")
+    with pytest.raises(ArtifactError, match="too short"):
+        ragc.load(target, id=found[:7])
+
+
+def test_a_program_that_does_not_import_here_names_the_cause(
+    root: Path, content: MakeContent, hosted_model: HostedModel
+) -> None:
+    for source, cause in (
+        (b"import not_installed_anywhere\n", "ModuleNotFoundError: No module named 'not_installed_anywhere'"),
+        (b"from programs.missing import x\n", "No module named 'programs.missing'"),
+        (b"x = (\n", "SyntaxError"),
+        (b"x = 1\n", "has no attribute 'Plain'"),
+    ):
+        path = seal(content(sources={"programs/plain.py": source}), root / "compiled" / "plain").path
+        with pytest.warns(UserWarning, match="changed since"), pytest.raises(ArtifactError) as caught:
+            ragc.load(path)
+        assert cause in str(caught.value)
+        assert "ragc_sealed" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_class_that_is_no_module_is_refused(root: Path, content: MakeContent) -> None:
+    sources = {"programs/plain.py": b"class Plain:\n    pass\n"}
+    path = seal(content(sources=sources), root / "compiled" / "plain").path
+    with pytest.warns(UserWarning, match="changed"), pytest.raises(ArtifactError, match=r"Plain is no dspy\.Module"):
+        ragc.load(path)
+
+
+def test_a_state_that_does_not_fit_says_so(root: Path, content: MakeContent) -> None:
+    path = seal(content(state={"other": {}}), root / "compiled" / "plain").path
+    with pytest.raises(ArtifactError, match="the sealed state does not fit this DSPy"):
+        ragc.load(path)
+
+
+def test_a_forked_process_answers_too(target: Path) -> None:
+    plain = ragc.load(target)
+    plain(question="?")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads is what pre-forking servers do
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if plain(question="?").answer == "forty two, sir!" else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_tracebacks_show_the_sealed_line(root: Path, content: MakeContent) -> None:
+    import traceback
+
+    source = content().sources["programs/plain.py"].replace(b"return finished(self", b"raise KeyError(1) or (self")
+    path = seal(content(sources={**content().sources, "programs/plain.py": source}), root / "compiled" / "plain").path
+    with pytest.warns(UserWarning, match="changed"):
+        plain = ragc.load(path)
+    with pytest.raises(KeyError) as caught:
+        plain(question="?")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "raise KeyError(1)" in shown
+    assert str(path / "source/programs/plain.py") in shown
