@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ragc._files import canonical_json, digest
 from ragc._text import normalise
-from ragc.data._lines import BadLine, BadLines, json_lines, shown, text_of
+from ragc.data._lines import BadLine, BadLines, json_lines, shown
+from ragc.data._table import table_rows
 from ragc.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -63,7 +61,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
         case ".jsonl":
             records = json_lines(path, bad)
         case ".csv":
-            records = _csv_records(path, bad)
+            records = table_rows(path, bad, _KNOWN)
         case suffix:
             raise DataError(f"{path}: expected a .jsonl or .csv file, found {suffix or 'no suffix'}")
     examples: dict[str, Example] = {}
@@ -177,78 +175,3 @@ def _like(missing: str, record: Mapping[str, Any]) -> str:
     if found:
         return f', found "{found[0]}"'
     return f"; found {', '.join(record)}" if record else ""
-
-
-def _csv_records(path: Path, bad: BadLines) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = text_of(path)
-    rows = _rows(text, bad)
-    _, header = next(rows, (0, []))
-    names = [_column(name) for name in header]
-    for wanted in ("question", "answers"):
-        if wanted not in names:
-            if not header:
-                return
-            raise DataError(f'{path} line 1: no column "{wanted}", found {", ".join(names)}')
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
-    if repeated:
-        raise DataError(f'{path} line 1: column "{repeated[0]}" stands twice')
-    for line, row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(names):
-            bad.add(line, f"expected {len(names)} cells, found {len(row)}; quote a cell that holds the separator")
-            continue
-        try:
-            record = _csv_record(dict(zip(names, row, strict=True)))
-        except BadLine as error:
-            bad.add(line, str(error))
-        else:
-            yield line, record
-
-
-def _csv_record(cells: dict[str, str]) -> dict[str, Any]:
-    record: dict[str, Any] = {name: cell for name, cell in cells.items() if name and name not in _KNOWN}
-    record["question"] = cells["question"].strip()
-    record["answers"] = _parted(cells["answers"])
-    record["id"] = cells["id"].strip() if "id" in cells else _derived_id(record["question"])
-    for name in ("slice", "split"):
-        if cells.get(name, "").strip():
-            record[name] = cells[name].strip()
-    evidence = cells.get("evidence", "").strip()
-    if evidence.startswith("["):
-        try:
-            record["evidence"] = json.loads(evidence)
-        except json.JSONDecodeError as error:
-            raise BadLine(f'"evidence": not JSON: {error.msg.lower()}') from error
-    else:
-        record["evidence"] = _parted(evidence)
-    return record
-
-
-def _derived_id(question: str) -> str:
-    return f"q-{digest(normalise(question).encode())[:12]}"
-
-
-def _parted(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split("|") if part.strip()]
-
-
-def _column(name: str) -> str:
-    plain = name.strip()
-    return plain.lower() if plain.lower() in _KNOWN else plain
-
-
-def _rows(text: str, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
-    first = text.partition("\n")[0].lower()
-    separator = next((s for s in ",;\t" if "question" in (cell.strip(' "\r') for cell in first.split(s))), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            bad.add(line, f"not CSV: {error}")
-            return
-        yield line, row

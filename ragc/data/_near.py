@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import takewhile
 from operator import or_
-from os.path import commonprefix
 
 from ragc._text import tokens
 
@@ -82,7 +82,12 @@ def _alike(word: str, other: str) -> bool:
         return False
     if long.startswith(short):
         return len(long) - len(short) <= 2
-    start = len(commonprefix([short, long]))
-    end = len(commonprefix([short[start:][::-1], long[start:][::-1]]))
+    start = _common(short, long)
+    end = _common(short[start:][::-1], long[start:][::-1])
     a, b = short[start : len(short) - end], long[start : len(long) - end]
     return len(short) >= 5 and (max(len(a), len(b)) == 1 or (len(a) == 2 and a == b[::-1]))
+
+
+def _common(left: str, right: str) -> int:
+    """Return with how many equal characters both begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
