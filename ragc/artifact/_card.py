@@ -18,7 +18,7 @@ def render(manifest: Manifest, state: Mapping[str, Any]) -> str:
         [
             f"# {manifest.task} {manifest.name}",
             "",
-            f"**{_text(manifest.verdict['sentence'])}**",
+            f"**{_text(figures.sentence(manifest))}**",
             "",
             *(_text(line) for line in (figures.sealed_is(manifest), figures.stopped(manifest)) if line),
             "",

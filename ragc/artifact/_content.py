@@ -64,7 +64,7 @@ class Content:
     sources: Mapping[str, bytes]
     """Path below the project's root and bytes, from `collect_sources`."""
     model: Json
-    """`ragc.models.describe`: the model as the provider resolved it."""
+    """`ragc.models.describe`, with `answered_by` where the provider named the model that it resolved to."""
     lm: Json
     """The `lm` table of that model: `ModelSettings.model_dump(mode="json")`."""
     adapter: str

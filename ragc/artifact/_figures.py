@@ -169,10 +169,15 @@ def about(manifest: Manifest, state: Mapping[str, Any]) -> list[tuple[str, str]]
     ]
 
 
+def sentence(manifest: Manifest) -> str:
+    """Return the verdict in words."""
+    return str(manifest.verdict.get("sentence") or "Not tested: the test split was not opened.")
+
+
 def sealed_is(manifest: Manifest) -> str:
     """Say which of the two programs this is."""
     if manifest.verdict["sealed"] == "baseline":
-        return "Sealed is the baseline: no candidate scored higher on validation."
+        return "Sealed is the baseline: what was compiled scored below it, or nothing was."
     return "Sealed is the compiled program."
 
 

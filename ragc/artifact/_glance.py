@@ -43,7 +43,7 @@ def glance(path: Path | str) -> Glance:
 
 
 def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    verdict = (manifest.verdict["sentence"], figures.sealed_is(manifest), figures.stopped(manifest))
+    verdict = (figures.sentence(manifest), figures.sealed_is(manifest), figures.stopped(manifest))
     yield manifest.task, f"{manifest.name}   {_typed(manifest.path)}"
     yield "verdict", *filter(None, verdict)
     for split, rows in figures.evaluations(manifest):

@@ -48,7 +48,7 @@ def _verdict(manifest: Manifest) -> Markup:
         "header",
         element("p", element("span", manifest.task), " ", element("code", manifest.name), class_="eyebrow"),
         element("h1", _WORDS.get(word, word), class_=word.replace(" ", "-")),
-        element("p", _after_colon(str(manifest.verdict["sentence"])), class_="sentence"),
+        element("p", _after_colon(figures.sentence(manifest)), class_="sentence"),
         _interval(manifest.verdict),
         element("p", " ".join(notes), class_="quiet"),
         element(

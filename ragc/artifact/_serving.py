@@ -92,7 +92,7 @@ class Serving:
         return Opened(
             lm=lm,
             adapter=adapter,
-            model=str(settings.model if changed else model.get("resolved") or model["model"]),
+            model=str(settings.model if changed else model.get("answered_by") or model["model"]),
             count_tokens=token_counter(settings),
             index=self._index() if self._retrieves else None,
             differs=tuple(name for name, does in differs.items() if does),

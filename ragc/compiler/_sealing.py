@@ -67,11 +67,11 @@ def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, o
         lm=project.settings.lm.model_dump(mode="json"),
         adapter=type(bench.adapter).__name__,
         embedder={
-            **project.settings.embedder.model_dump(mode="json"),
             "name": made_with.embedder,
             "fingerprint": made_with.fingerprint,
             "dimensions": made_with.dimensions,
         },
+        embedder_settings=project.settings.embedder.model_dump(mode="json"),
         chunking=task.chunk.model_dump(mode="json"),
         fingerprints={
             "examples": examples_fingerprint(bench.labelled.examples),
