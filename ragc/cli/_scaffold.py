@@ -15,6 +15,7 @@ from ragc._files import write_atomically
 from ragc.errors import ConfigError
 
 STARTER_TASK = "handbook"
+STARTER_PROGRAM = "grounded"
 _MARK = "# --- what ragc reads"
 _SKIPPED = {"__pycache__", ".DS_Store"}
 
@@ -110,15 +111,18 @@ def _imported(source: Path, root: Path) -> dict[str, Path]:
 
 
 def _files(root: Path, task: str, *, starter_data: bool) -> dict[str, bytes]:
-    """Path and content of every file of a new project but pyproject.toml."""
+    """Path and content of every file of a new project but pyproject.toml; more programs come with `ragc add`."""
     from ragc.project import starter
 
     top = starter()
-    folders = ["programs", "optimizers", *([f"data/{STARTER_TASK}"] if starter_data else [])]
+    sources = [
+        *(top / "programs" / f"{name}.py" for name in ("__init__", STARTER_PROGRAM)),
+        *(top / "optimizers").glob("*.py"),
+        *((top / "data" / STARTER_TASK).rglob("*") if starter_data else ()),
+    ]
     files = {
         path.relative_to(top).as_posix(): path.read_bytes()
-        for folder in folders
-        for path in (top / folder).rglob("*")
+        for path in sources
         if path.is_file() and not _SKIPPED.intersection(path.parts)
     }
     words = {"project": project_name(root), "task": task}

@@ -38,5 +38,4 @@ def command(kind: str, name: str, project: Path | None, as_json: bool) -> None:
         emit({"written": list(written)})
         return
     row("added", *written)
-    setting = f'program = "{folder}.{name}:…"' if kind == "program" else f'optimizer = "{name}"'
-    row("use it", f"{setting} in the task of pyproject.toml")
+    row("use it", f'{kind} = "{name}" in the task of pyproject.toml')

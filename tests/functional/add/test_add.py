@@ -21,6 +21,16 @@ def test_a_starter_file_is_copied_in(kind: str, folder: str, name: str, run_ragc
     assert f"{folder}/{name}.py" in result.stdout
 
 
+def test_a_new_project_takes_a_program_that_it_lacks(run_ragc: RunRagc, tmp_path: Path) -> None:
+    from ragc.project import Project, load_program
+
+    assert run_ragc("init", cwd=tmp_path).returncode == 0
+    result = run_ragc("add", "program", "reasoned", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert 'program = "reasoned"' in result.stdout
+    assert load_program(Project.find(tmp_path), "reasoned").__name__ == "ReasonedAnswer"
+
+
 def test_json_lists_what_was_written(run_ragc: RunRagc, project: Path) -> None:
     (project / "programs" / "closed_book.py").unlink()
     result = run_ragc("add", "program", "closed_book", "--json", cwd=project)

@@ -96,6 +96,9 @@ def test_a_project_from_the_wheel_compiles_and_is_imported(
     assert Path(root, result["artifact"], "manifest.json").is_file()
 
     question = next(iter(answers))
+    where = _run(ragc_command.with_name("python"), "-c", "import ragc; print(ragc.__file__)", cwd=root).stdout
+    assert where.startswith(str(ragc_command.parent.parent)), "the wheel is what was tested"
+
     code = f"from compiled import handbook; print(handbook(question={question!r}).answer)"
     asked = _run(ragc_command.with_name("python"), "-c", code, cwd=root, key="k")
     assert asked.returncode == 0, asked.stderr
