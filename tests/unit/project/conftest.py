@@ -19,12 +19,6 @@ examples = "data/handbook/examples.jsonl"
 MakeProject = Callable[..., Project]
 
 
-@pytest.fixture(autouse=True)
-def _no_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RAGC_LM", "RAGC_EMBEDDER", "RAGC_STORE", "RAGC_TRACKING"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def make_project(tmp_path: Path) -> MakeProject:
     """Return a function that writes files, `{path: text}`, below a folder of that name and opens the project."""
