@@ -145,7 +145,7 @@ def test_a_file_in_place_of_the_folder(run_ragc: RunRagc, tmp_path: Path) -> Non
 def test_a_place_that_cannot_be_written_is_one_line(run_ragc: RunRagc, tmp_path: Path) -> None:
     result = run_ragc("init", "/sys/mine", cwd=tmp_path)
     assert result.returncode == 2
-    assert result.stderr.startswith("error: /sys/mine/")
+    assert result.stderr.startswith("error: cannot write /sys/mine/")
     assert len(result.stderr.splitlines()) == 1
 
 
