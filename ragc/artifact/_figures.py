@@ -99,13 +99,6 @@ def usd(value: float) -> str:
     return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}" if value >= 1e-4 else f"${value:.1e}"
 
 
-def p_value(value: float | None) -> str:
-    """Return a probability without a leading zero: `p = .0004`."""
-    if value is None:
-        return NONE
-    return "p < .0001" if value < 1e-4 else f"p = {value:.2g}".replace("0.", ".", 1)
-
-
 def prompts(state: Mapping[str, Any]) -> Iterator[Prompt]:
     """Yield the predictors of a state, in the program's order."""
     for name, part in state.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,12 @@ def _side(score: float) -> dict[str, Any]:
         "recall": None,
         "slices": {"direct": {"score": score, "n": 2, "errors": 0}, "table": {"score": 0.0, "n": 1, "errors": 1}},
     }
+
+
+@pytest.fixture(autouse=True)
+def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting for the disk: what is fsynced when has a test of its own."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture

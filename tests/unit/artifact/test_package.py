@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import ast
+import copy
+import importlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hosted import HostedModel, fields
+from ragc.artifact import Artifact, Content, Sealed, package, seal
+from ragc.artifact.lazy import LazyArtifact
+from ragc.errors import ArtifactError
+
+MakeContent = Callable[..., Content]
+
+HEAVY = ("dspy", "numpy", "pydantic", "mlflow", "scipy", "litellm", "openai", "apsw", "wordllama", "xllamacpp")
+
+
+@pytest.fixture
+def compiled(sealed: Sealed, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The package `compiled` of the project, imported."""
+    package(sealed.path.parent)
+    monkeypatch.syspath_prepend(str(root))
+    monkeypatch.delitem(sys.modules, "compiled", raising=False)
+    yield importlib.import_module("compiled")
+    sys.modules.pop("compiled", None)
+
+
+def test_the_import_gives_a_callable_and_loads_nothing(compiled: ModuleType, root: Path) -> None:
+    assert isinstance(compiled.plain, LazyArtifact)
+    assert compiled.plain is compiled.plain
+    assert dir(compiled) == ["plain"]
+    code = (
+        f"import sys; from compiled import plain; repr(plain)\nprint([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_first_call_loads_it(
+    compiled: ModuleType, content: MakeContent, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIPTED_KEY", "any")
+    hosted_model.script = lambda messages: fields(answer="forty two")
+    lm = {**content().lm, "base_url": hosted_model.base_url}
+    seal(content(lm=lm), Path(str(compiled.__file__)).parent / "plain")
+    plain = compiled.plain
+    assert plain(question="?").answer == "forty two, sir!"
+    assert plain.ready().startswith("plain ")
+    assert plain.id == plain.module.id == plain.module.module.id
+    assert isinstance(plain.module, Artifact)
+    assert [item.answer for item in plain.batch(["a?", "b?"], threads=2)] == ["forty two, sir!"] * 2
+
+
+def test_an_artifact_that_is_touched_raises_at_the_first_call(compiled: ModuleType, sealed: Sealed) -> None:
+    (sealed.path / "card.md").write_text("better")
+    plain = compiled.plain
+    with pytest.raises(ArtifactError, match=r"card\.md was changed"):
+        plain(question="?")
+
+
+def test_an_unknown_name_says_which_are_there(compiled: ModuleType) -> None:
+    with pytest.raises(AttributeError, match=r"no artifact 'plan' in .* \(there: plain\); ragc compile plan makes it"):
+        _ = compiled.plan
+    with pytest.raises(ImportError):
+        importlib.import_module("compiled.plain")
+
+
+def test_editors_know_the_names(compiled: ModuleType, sealed: Sealed) -> None:
+    stub = (sealed.path.parent / "__init__.pyi").read_text()
+    assert "from ragc.artifact import Artifact" in stub
+    assert "plain: Artifact" in stub.splitlines()
+
+
+def test_writing_the_package_again_changes_nothing(sealed: Sealed) -> None:
+    folder = sealed.path.parent
+    package(folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    package(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_an_empty_package_is_a_package(tmp_path: Path) -> None:
+    package(tmp_path / "compiled")
+    for name in ("__init__.py", "__init__.pyi"):
+        assert ast.parse((tmp_path / "compiled" / name).read_text()).body
+
+
+def test_a_lazy_artifact_is_copied_without_loading(tmp_path: Path) -> None:
+    lazy = LazyArtifact(tmp_path / "nothing")
+    assert repr(copy.deepcopy(lazy)) == repr(lazy)
+    assert not hasattr(lazy, "__len__")

@@ -1,0 +1,172 @@
+"""card.md, report.html and the glance of `ragc show`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ragc.artifact import Content, Question, Sealed, glance, seal
+from ragc.artifact._figures import usd, write
+from ragc.artifact._html import element
+
+MakeContent = Callable[..., Content]
+
+HOSTILE = "</pre></script><script>alert(1)</script>\n```\n# heading\n| a | <img src=x onerror=alert(1)>"
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page, and whether every element is closed."""
+
+    VOID = frozenset({"meta"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page_of(sealed: Sealed) -> Page:
+    return Page((sealed.path / "report.html").read_text("utf-8"))
+
+
+def test_the_report_says_verdict_figures_and_questions(sealed: Sealed) -> None:
+    text = page_of(sealed).text
+    for expected in ("Better", "+11.7 points", "17.9", "29.6", "bootstrap <2>", "over the limits", "$0.012", "Won (1)"):
+        assert expected in text
+    assert text.index("Better") < text.index("Figures") < text.index("Won (1)") < text.index("Configuration")
+
+
+def test_the_report_is_self_contained_and_runs_nothing(sealed: Sealed) -> None:
+    page = page_of(sealed)
+    assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on") or name in ("src", "href", "style")]
+    html = (sealed.path / "report.html").read_text("utf-8")
+    assert "default-src 'none'" in html
+    assert "@import" not in html
+    assert "url(" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+@pytest.fixture
+def hostile(root: Path, content: MakeContent) -> Sealed:
+    """An artifact in which every text that comes from data or a model tries to be markup."""
+    state = content().state["answer"]
+    signature = {**state["signature"], "instructions": HOSTILE}
+    return seal(
+        content(
+            state={"answer": {**state, "signature": signature, "demos": [{"question": HOSTILE, HOSTILE: HOSTILE}]}},
+            questions=(
+                Question(
+                    id=HOSTILE,
+                    question=HOSTILE,
+                    answers=(HOSTILE,),
+                    slice=HOSTILE,
+                    baseline=HOSTILE,
+                    compiled=HOSTILE,
+                    baseline_score=0.0,
+                    compiled_score=1.0,
+                ),
+            ),
+            metric=HOSTILE,
+            model={"model": HOSTILE, "provider": None, "revision": None},
+        ),
+        root / "compiled" / "plain",
+    )
+
+
+def test_a_text_cannot_become_markup_in_the_report(hostile: Sealed) -> None:
+    page = page_of(hostile)
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert page.text.count("<script>alert(1)</script>") >= 10
+
+
+def test_a_text_cannot_become_markup_in_the_card(hostile: Sealed) -> None:
+    card = (hostile.path / "card.md").read_text("utf-8")
+    fence = ""
+    outside = []
+    for line in card.splitlines():
+        mark = re.match(r"`{3,}", line)
+        if mark and not fence:
+            fence = mark[0]
+        elif line == fence:
+            fence = ""
+        elif not fence:
+            outside.append(line)
+    assert fence == ""
+    assert not [line for line in outside if re.search(r"(?<!\\)<", line)]
+    assert "# heading" not in outside
+
+
+def test_the_card_says_how_to_use_it(sealed: Sealed) -> None:
+    card = (sealed.path / "card.md").read_text("utf-8")
+    assert f"# plain {sealed.id[:8]}" in card
+    assert "from compiled import plain" in card
+    assert "| score | 17.9 | 29.6 |" in card
+    assert "question: What is <b>1 + 1</b>?" in card
+
+
+def test_a_run_that_was_not_tested_says_so(root: Path, content: MakeContent) -> None:
+    nothing: dict[str, Any] = {"baseline": None, "compiled": None}
+    sealed = seal(
+        content(
+            verdict={"word": "not tested", "sentence": ""},
+            sealed="baseline",
+            results={"validation": nothing, "test": nothing, "detectable_gain": None},
+            candidates=(),
+            questions=(),
+            optimizer=None,
+            built={"stopped": "budget"},
+        ),
+        root / "compiled" / "plain",
+    )
+    text = page_of(sealed).text
+    assert "Not tested" in text
+    assert "The run ended early: the budget ran out" in text
+    rows = {row[0]: row[1:] for row in glance(sealed.path).rows}
+    assert rows["verdict"][0] == "Not tested: the test split was not opened."
+    assert "Sealed is the baseline" in rows["verdict"][1]
+
+
+def test_a_glance_has_the_figures(sealed: Sealed) -> None:
+    seen = glance(sealed.path)
+    rows = {row[0]: row[1:] for row in seen.rows}
+    assert rows["test"][0] == "answer_f1 17.9 → 29.6"
+    assert rows["slices"][0] == "direct   17.9 →  29.6   of 2"
+    assert seen.details["id"] == sealed.id
+    assert seen.details["state"]["answer"]["demos"]
+
+
+def test_figures_are_written_for_people() -> None:
+    assert [usd(value) for value in (0, 12.345, 0.0123, 0.00012, 0.0000012)] == [
+        "$0.00", "$12.35", "$0.012", "$0.00012", "$1.2e-06",
+    ]  # fmt: skip
+    assert [write(0.0414, "seconds"), write(12.34, "seconds"), write(None, "points")] == ["41 ms", "12.3 s", "–"]
+
+
+def test_an_element_escapes_what_is_no_element() -> None:
+    assert (
+        element("p", "<b>", element("i", "&"), [None, 1], title='"') == '<p title="&quot;">&lt;b&gt;<i>&amp;</i>1</p>'
+    )
