@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -56,18 +57,17 @@ def run_checks(project: Path | None) -> Iterator[Check]:
     yield check
     if found is None:
         return
-    yield _attempt("lm", lambda: _model("lm", found.settings.lm))
+    yield _attempt("lm", partial(_model, "lm", found.settings.lm))
     if found.settings.teacher is not None:
-        teacher = found.settings.teacher
-        yield _attempt("teacher", lambda: _model("teacher", teacher))
-    yield _attempt("embedder", lambda: _embedder(found.settings.embedder))
-    yield _attempt("tracking", lambda: _tracking(found))
+        yield _attempt("teacher", partial(_model, "teacher", found.settings.teacher))
+    yield _attempt("embedder", partial(_embedder, found.settings.embedder))
+    yield _attempt("tracking", partial(_tracking, found))
     if not found.settings.tasks:
         yield Check("tasks", "note", "none yet; add [tool.ragc.tasks.NAME] to pyproject.toml")
     for task in found.settings.tasks.values():
-        yield _attempt(task.name, lambda task=task: _task(found, task))  # type: ignore[misc]
-        yield _attempt(f"{task.name}.index", lambda task=task: _index(found, task))  # type: ignore[misc]
-        yield _attempt(f"{task.name}.artifact", lambda task=task: _artifact(found, task))  # type: ignore[misc]
+        yield _attempt(task.name, partial(_task, found, task))
+        yield _attempt(f"{task.name}.index", partial(_index, found, task))
+        yield _attempt(f"{task.name}.artifact", partial(_artifact, found, task))
 
 
 def _attempt(name: str, look: Callable[[], str | Check]) -> Check:
