@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ragc.errors import StoreError
+from ragc.errors import ConfigError
 
 Operator = Literal["eq", "ne", "gt", "gte", "lt", "lte", "in"]
 _ORDERING = ("gt", "gte", "lt", "lte")
@@ -40,7 +40,7 @@ Filters = Mapping[str, object] | Sequence[Condition]
 
 
 def parse_filters(filters: Filters | None) -> tuple[Condition, ...]:
-    """Return the conditions of `filters`, all of which must hold. Raises StoreError on what is not in the language."""
+    """Return the conditions of `filters`, all of which must hold. Raises ConfigError on what is not in the language."""
     if filters is None:
         return ()
     if not isinstance(filters, Mapping):
@@ -87,7 +87,7 @@ def _scalar(field: str, value: object) -> str | int | float | bool:
     raise _refused(f"{field!r} is compared with {type(value).__name__}; text, a number, true or false was expected")
 
 
-def _refused(found: str) -> StoreError:
-    return StoreError(
+def _refused(found: str) -> ConfigError:
+    return ConfigError(
         f'filters: {found}; write {{"field": value}} or {{"field": {{"in": […]}}}} with in, ne, gt, gte, lt or lte'
     )

@@ -65,6 +65,10 @@ class IndexStats:
     chunking: str
     location: str
 
+    def __str__(self) -> str:
+        counts = f"{self.documents:,} documents, {self.passages:,} passages"
+        return f"{counts}; {self.embedder}, chunks of {self.chunking}; {self.location}"
+
 
 class Index:
     """Brings a store up to date with a corpus, and searches it.
@@ -132,7 +136,7 @@ class Index:
         """Return the best k passages, best first; see `Store` for what the scores mean.
 
         Raises StoreError when there is no index or it was made with something else, ConfigError on k or alpha out of
-        range.
+        range and on filters that are none.
         """
         asked = Query(query, None, k, alpha, fetch_k, parse_filters(filters))
         if alpha > 0:

@@ -12,6 +12,7 @@ from ragc.retrieval._embedder import is_local, make_embedder
 from ragc.retrieval._filters import Filters
 from ragc.retrieval._index import Index, IndexReport, Report
 from ragc.retrieval._passage import Passage
+from ragc.retrieval._query import check_alpha, check_count
 from ragc.retrieval._store import open_store
 
 if TYPE_CHECKING:
@@ -73,11 +74,13 @@ def search(
 ) -> list[Passage]:
     """Return what retrieval alone finds for `query` in the corpus of `task`, best first.
 
-    `alpha`: 0 text alone, 1 vectors alone. Raises StoreError when there is no index, ConfigError on an unknown task or
-    on k or alpha out of range.
+    `alpha`: 0 text alone, 1 vectors alone; `filters`: conditions on metadata, see `ragc.retrieval.Condition`. Raises
+    StoreError when there is no index, ConfigError on an unknown task, k or alpha out of range, filters that are none.
     """
     from ragc.project import Project
 
+    check_count("k", k)
+    check_alpha(alpha)
     project = project or Project.find()
     opened = open_index(project, project.task(task))
     try:

@@ -1,0 +1,196 @@
+"""Retrieve: a parameter of a program, bound to an index."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from typing import Any
+
+import dspy
+import pytest
+
+from contract.stores import corpus_of
+from ragc.errors import ConfigError, ExampleError, RagcError, StoreError
+from ragc.retrieval import Index, Passages, Retrieve, bind
+
+
+class Inner(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
+    def __init__(self) -> None:
+        super().__init__()
+        self.retrieve = Retrieve(k=1)
+
+
+class Program(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
+    def __init__(self) -> None:
+        super().__init__()
+        self.retrieve = Retrieve(k=2)
+        self.inner = Inner()
+        self.hops = [Retrieve(k=3)]
+        self.answer = dspy.Predict("question -> answer")
+
+    def forward(self, question: str) -> dspy.Prediction:
+        return dspy.Prediction(passages=self.retrieve(question))
+
+
+def test_is_a_parameter_and_no_module() -> None:
+    program = Program()
+    names = [name for name, _ in program.named_parameters()]
+    assert names == ["retrieve", "inner.retrieve", "hops[0]", "answer"]
+    assert [name for name, _ in program.named_predictors()] == ["answer"]
+    assert not isinstance(program.retrieve, dspy.Module)
+
+
+def test_returns_passages_with_the_version_of_the_corpus(filled: Index) -> None:
+    retrieve = Retrieve(k=2)
+    retrieve.bind(filled)
+    found = retrieve("When are bonfires allowed?")
+    assert isinstance(found, Passages)
+    assert found[0].document == "bonfires.md"
+    assert len(found) == 2
+    assert found.corpus_version == filled.corpus_version is not None
+    assert asyncio.run(retrieve.acall("When are bonfires allowed?")) == found
+
+
+def test_unbound_call_says_what_to_do() -> None:
+    with pytest.raises(StoreError, match=r"not bound to an index.*bind\(program, index\)"):
+        Retrieve()("question")
+    with pytest.raises(StoreError, match="not bound"):
+        asyncio.run(Retrieve().acall("question"))
+
+
+@pytest.mark.parametrize("query", [None, 7, ["question"]])
+def test_query_that_is_no_text(filled: Index, query: Any) -> None:
+    retrieve = Retrieve()
+    retrieve.bind(filled)
+    with pytest.raises(ExampleError, match="a question is text"):
+        retrieve(query)
+
+
+def test_bind_reaches_every_retrieve_of_a_program(filled: Index) -> None:
+    program = Program()
+    program.inner._compiled = True  # which DSPy leaves out of a program's parameters
+    bind(program, filled)
+    for retrieve, k in ((program.retrieve, 2), (program.inner.retrieve, 1), (program.hops[0], 3)):
+        assert len(retrieve("leave")) == k
+
+
+def test_copies_share_the_index_and_not_the_settings(filled: Index) -> None:
+    program = Program()
+    program.retrieve.filters = {"team": "people"}
+    bind(program, filled)
+    assert copy.deepcopy(filled) is filled
+    for copied in (program.deepcopy(), program.reset_copy(), copy.deepcopy(program)):
+        copied.retrieve.k = 1
+        assert isinstance(copied.retrieve.filters, dict)
+        copied.retrieve.filters["team"] = "others"
+        assert len(program(question="leave").passages) == 2
+        assert len(copied(question="leave").passages) == 0
+
+
+def test_state_is_settings_and_survives_json() -> None:
+    program, other = Program(), Program()
+    program.retrieve = Retrieve(k=7, alpha=0.25, fetch_k=50, max_tokens=400, filters={"year": {"gte": 2024}})
+    state = json.loads(json.dumps(program.dump_state()))
+    assert state["retrieve"] == {
+        "k": 7,
+        "alpha": 0.25,
+        "fetch_k": 50,
+        "max_tokens": 400,
+        "filters": {"year": {"gte": 2024}},
+    }
+    other.load_state(state)
+    assert repr(other.retrieve) == repr(program.retrieve)
+
+
+def test_reset_and_loading_keep_settings_and_binding(filled: Index) -> None:
+    retrieve = Retrieve(k=2)
+    retrieve.bind(filled)
+    retrieve.reset()
+    assert retrieve.k == 2
+    retrieve.load_state({"k": 1})
+    assert len(retrieve("leave")) == 1
+
+
+BAD: list[dict[str, Any]] = [
+    {"k": 0},
+    {"k": -1},
+    {"k": 2.0},
+    {"k": True},
+    {"k": None},
+    {"alpha": -0.1},
+    {"alpha": 1.1},
+    {"alpha": float("nan")},
+    {"alpha": "0.5"},
+    {"alpha": True},
+    {"fetch_k": 0},
+    {"max_tokens": 0},
+    {"filters": {"team": {"like": "x"}}},
+    {"filters": "team"},
+]
+
+
+@pytest.mark.parametrize("settings", BAD)
+def test_settings_out_of_range_are_one_line_wherever_they_come_from(filled: Index, settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^Retrieve: [^\n]+$"):
+        Retrieve(**settings)
+    retrieve = Retrieve()
+    with pytest.raises(ConfigError, match=r"^Retrieve: "):
+        retrieve.load_state(settings)
+    assert repr(retrieve) == repr(Retrieve())
+    retrieve.bind(filled)
+    for name, value in settings.items():
+        setattr(retrieve, name, value)
+    with pytest.raises(ConfigError, match=r"^Retrieve: "):
+        retrieve("leave")
+
+
+def test_unknown_setting_in_a_state() -> None:
+    with pytest.raises(ConfigError, match="unknown setting 'top_k'; known are k, alpha"):
+        Retrieve().load_state({"top_k": 3})
+
+
+def test_token_budget_drops_whole_passages_and_names_them(filled: Index) -> None:
+    retrieve = Retrieve(k=3, max_tokens=20)
+    retrieve.bind(filled, count_tokens=lambda text: len(text.split()))
+    found = retrieve("bonfires")
+    everything = Retrieve(k=3)
+    everything.bind(filled)
+    all_ids = [passage.id for passage in everything("bonfires")]
+    assert 0 < len(found) < 3
+    assert [*[passage.id for passage in found], *found.dropped] == all_ids
+    assert everything("bonfires").dropped == ()
+
+
+def test_what_is_bound_cannot_be_widened(index: Index) -> None:
+    own = corpus_of({"a.md": "salary of the payroll team"}, {"team": "payroll"})
+    others = corpus_of({"b.md": "salary of the board"}, {"team": "board"})
+    index.update(type(own)(own.documents + others.documents))
+    for filters in (
+        None,
+        {"team": "board"},
+        {"team": {"ne": "payroll"}},
+        {"team": {"in": ["payroll", "board"]}},
+        {"document": "b.md"},
+    ):
+        retrieve = Retrieve(filters=filters)
+        retrieve.bind(index, filters={"team": "payroll"})
+        for question in ("salary of the board", 'team:board OR "board"', "b.md"):
+            assert {passage.document for passage in retrieve(question)} <= {"a.md"}
+
+
+def test_state_cannot_carry_what_is_bound(filled: Index) -> None:
+    retrieve = Retrieve()
+    retrieve.bind(filled, filters={"team": "nobody"})
+    assert retrieve.dump_state()["filters"] is None
+    retrieve.load_state({"filters": None})
+    retrieve.reset()
+    assert copy.deepcopy(retrieve)("leave") == retrieve("leave")
+    assert len(retrieve("leave")) == 0
+
+
+def test_errors_of_a_search_are_ragcs_own(filled: Index) -> None:
+    retrieve = Retrieve(filters={"nope": 1})
+    retrieve.bind(filled)
+    with pytest.raises(RagcError, match="no document of handbook has a field 'nope'"):
+        retrieve("leave")
