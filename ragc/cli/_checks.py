@@ -217,4 +217,4 @@ def _artifact(project: Project, task: TaskSettings) -> str | Check:
     if not folder.exists():
         return Check(f"{task.name}.artifact", "note", f"not compiled yet; ragc compile {task.name} does")
     manifest = verify(folder)
-    return f"artifact {manifest.id[:8]} is whole"
+    return f"{manifest.id[:8]}, every file as it was sealed"
