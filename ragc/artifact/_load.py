@@ -45,7 +45,7 @@ def load(
 
     Raises:
         ArtifactError: it was touched, is of a newer schema, is another than `id`, or its source does not import here.
-        StoreError: `filters` are not in the language of filters.
+        ConfigError: `filters` are not in the language of filters.
     """
     parse_filters(filters)
     verified = read(path)

@@ -33,7 +33,6 @@ SOURCE = "source/"
 """Below it stand the sealed modules, with their paths in the project."""
 
 _OWN_HASH = "manifest_sha256"
-_UNKNOWN = "0" * 64
 _HEX = re.compile(r"[0-9a-f]{64}")
 _EXACT = 2**53
 
@@ -138,8 +137,14 @@ def fingerprint(value: Any) -> str:
 
 def render(document: Mapping[str, Any]) -> bytes:
     """Return the bytes of `manifest.json`, its own hash included."""
-    raw = pretty({**document, _OWN_HASH: _UNKNOWN})
-    return raw.replace(_UNKNOWN.encode(), digest(raw).encode(), 1)
+    raw = pretty({**document, _OWN_HASH: ""})
+    return _with_own_hash(raw, "", digest(raw))
+
+
+def _with_own_hash(raw: bytes, old: str, new: str) -> bytes:
+    """Exchange the manifest's hash of itself, its last field; it is taken over the bytes in which it is empty."""
+    before, _, after = raw.rpartition(f'"{_OWN_HASH}": "{old}"'.encode())
+    return before + f'"{_OWN_HASH}": "{new}"'.encode() + after
 
 
 def pretty(value: Any) -> bytes:
@@ -200,7 +205,7 @@ def _parse(folder: Path, raw: bytes) -> dict[str, Any]:
     own = document.get(_OWN_HASH)
     if schema != SCHEMA or not isinstance(own, str) or not _HEX.fullmatch(own):
         raise damaged
-    if digest(raw.replace(own.encode(), _UNKNOWN.encode(), 1)) != own:
+    if digest(_with_own_hash(raw, own, "")) != own:
         raise damaged
     return document
 

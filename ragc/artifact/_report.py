@@ -200,25 +200,33 @@ def _question(question: Question) -> Markup:
 
 
 def _candidates(manifest: Manifest) -> Markup | None:
-    if not manifest.candidates:
+    candidates = manifest.candidates
+    if not candidates:
         return None
-    best = max((c["score"] for c in manifest.candidates if c["eligible"] and c["score"] is not None), default=None)
+    best = max((one["score"] for one in candidates if one["eligible"] and one["score"] is not None), default=None)
     rows = [
         (
-            element("strong", candidate["label"])
-            if candidate["score"] is not None and candidate["score"] == best
-            else candidate["label"],
-            figures.write(candidate["score"], "points"),
-            figures.write(candidate["n"], "count"),
-            figures.write(candidate["errors"], "count"),
-            figures.write(candidate["usd_per_question"], "usd"),
-            figures.write(candidate["latency_p95"], "seconds"),
-            "" if candidate["eligible"] else f"over the limits: {candidate['why_not'] or 'not eligible'}",
+            element("strong", one["label"]) if one["eligible"] and one["score"] == best else one["label"],
+            figures.write(one["score"], "points"),
+            figures.write(one["n"], "count"),
+            figures.write(one["errors"], "count"),
+            figures.write(one["usd_per_question"], "usd"),
+            figures.write(one["latency_p95"], "seconds"),
         )
-        for candidate in manifest.candidates
+        for one in candidates
     ]
-    head = ("candidate", "score", "questions", "errors", "USD a question", "p95", "")
-    return element("section", element("h2", "Candidates, on validation"), _table(head, rows))
+    out = [
+        f"{one['label']}: over the limits ({one['why_not'] or 'not eligible'})"
+        for one in candidates
+        if not one["eligible"]
+    ]
+    head = ("candidate", "score", "questions", "errors", "USD a question", "latency p95")
+    return element(
+        "section",
+        element("h2", "Candidates, on validation"),
+        _table(head, rows),
+        [element("p", line, class_="quiet") for line in out],
+    )
 
 
 def _prompts(state: Mapping[str, Any]) -> Markup | None:

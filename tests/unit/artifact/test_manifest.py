@@ -113,6 +113,12 @@ def test_what_is_no_plain_file_is_refused(sealed: Sealed) -> None:
         verify(sealed.path)
 
 
+def test_a_fingerprint_may_be_any_text(root: Path, content: MakeContent) -> None:
+    for text in ("0" * 64, "", '"manifest_sha256": ""', 'a "manifest_sha256": "' + "0" * 64 + '"'):
+        sealed = seal(content(fingerprints={"examples": text, "splits": text, "corpus": text}), root / "compiled" / "x")
+        assert verify(sealed.path).id == sealed.id
+
+
 def test_a_newer_schema_is_refused_and_says_to_upgrade(sealed: Sealed) -> None:
     rewrite(sealed.path, schema=2)
     with pytest.raises(ArtifactError, match=r"schema 2 is newer than this ragc reads \(1\); upgrade ragc"):

@@ -1,0 +1,58 @@
+"""An artifact of the small project without a compile run: the starter program, sealed as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ragc.artifact import Content, Sealed, collect_sources, package, seal
+from ragc.project import Project, load_program
+from ragc.retrieval import open_index
+
+
+def seal_program(root: Path, *, lm: dict[str, Any] | None = None, k: int = 3) -> Sealed:
+    """Seal the only task of the project at `root`, with the `lm` table given or the configured one.
+
+    The index is not built; the artifact says that nothing was tested.
+    """
+    from ragc.models import describe, make_adapter
+    from ragc.project import ModelSettings
+
+    project = Project.find(root)
+    task = project.task()
+    settings = ModelSettings(**lm) if lm else project.settings.lm
+    program = load_program(project, task.program)()
+    program.retrieve.k = k
+    made_with = open_index(project, task, check=False).made_with
+    content = Content(
+        task=task.name,
+        program=task.program,
+        state=program.dump_state(json_mode=True),
+        sources=collect_sources(project.root, task.program.partition(":")[0]),
+        model=describe(settings),
+        lm=settings.model_dump(mode="json"),
+        adapter=type(make_adapter(settings)).__name__,
+        embedder={
+            "name": made_with.embedder,
+            "fingerprint": made_with.fingerprint,
+            "dimensions": made_with.dimensions,
+        },
+        embedder_settings=project.settings.embedder.model_dump(mode="json"),
+        chunking=task.chunk.model_dump(mode="json"),
+        fingerprints={"examples": "0" * 64, "splits": "0" * 64, "corpus": "0" * 64},
+        optimizer=None,
+        metric=task.metric,
+        scores={},
+        verdict={"word": "not tested", "sentence": ""},
+        sealed="baseline",
+        cost={"usd": 0, "calls": 0, "input_tokens": 0, "output_tokens": 0},
+        built={"corpus": task.corpus},
+    )
+    sealed = seal(content, project.compiled_path(task))
+    package(sealed.path.parent)
+    return sealed
+
+
+def hosted_lm(base_url: str) -> dict[str, Any]:
+    """The `lm` table of a scripted endpoint; its key variable is SCRIPTED_KEY."""
+    return {"model": "openai/scripted", "base_url": base_url, "api_key_env": "SCRIPTED_KEY"}
