@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dspy.clients.capabilities import Capabilities
 
     from ragc.models._local import LocalEngine
-    from ragc.project import ModelSettings
+    from ragc.project import ModelSettings, Price
 
 
 class Inner(Protocol):
@@ -63,7 +63,6 @@ class Engine:
         self.meter = meter
         self.retry = retry or Retry()
         self.route: Route = route(settings)
-        self.price = find_price(settings)
         self._given = (inner, async_inner)
         self._lock = threading.Lock()
         self._inner: Inner | None = inner
@@ -154,6 +153,11 @@ class Engine:
     def supports_raw(self) -> bool:
         """Whether a prompt that PlainAdapter marks is passed as it stands, without a chat template."""
         return self.is_local
+
+    @functools.cached_property
+    def price(self) -> Price | None:
+        """What a token costs; read when it is needed, DSPy's price list takes a while to load."""
+        return find_price(self.settings)
 
     @functools.cached_property
     def _capabilities(self) -> Capabilities:
