@@ -27,12 +27,13 @@ CREATE TABLE IF NOT EXISTS collections (
   complete INTEGER NOT NULL DEFAULT 0,
   generation INTEGER NOT NULL DEFAULT 0,  -- counts writes
   documents INTEGER NOT NULL DEFAULT 0,
-  passages INTEGER NOT NULL DEFAULT 0
+  passages INTEGER NOT NULL DEFAULT 0,
+  holes INTEGER NOT NULL DEFAULT 0  -- vectors deleted since they were last written anew
 )
 """
 
 # A collection has tables of its own, so that BM25 counts words within it. {n} is its number. A passage's number is its
-# id (64 bits, shifted to be signed), so that ties by number are ties by id. Vectors stand apart: they are all scanned.
+# id (64 bits, shifted to be signed), so that ties by number are ties by id. In the last two tables it is the rowid.
 TABLES = (
     "CREATE TABLE documents_{n} (id TEXT PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL,"
     " metadata TEXT NOT NULL) WITHOUT ROWID",
@@ -40,7 +41,7 @@ TABLES = (
     ' "end" INTEGER NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL, key TEXT NOT NULL)',
     "CREATE INDEX passages_{n}_document ON passages_{n} (document)",
     "CREATE INDEX passages_{n}_key ON passages_{n} (key)",
-    "CREATE TABLE vectors_{n} (number INTEGER PRIMARY KEY, vector BLOB NOT NULL)",
+    "CREATE VIRTUAL TABLE vectors_{n} USING vec0 (vector float[{dimensions}] distance_metric=cosine)",
     "CREATE VIRTUAL TABLE texts_{n} USING fts5"
     f" (body, content = '', contentless_delete = 1, tokenize = '{' '.join(TOKENIZER)}')",
 )

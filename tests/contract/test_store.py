@@ -113,6 +113,20 @@ def test_equal_scores_stand_in_the_order_of_ids_at_any_k(store: Store, alpha: fl
     assert [passage.id for passage in ask(store, "same words", k=7, alpha=alpha)] == found[:7]
 
 
+def test_vectors_are_found_however_deep_and_whatever_was_deleted(store: Store) -> None:
+    names = [f"d{number:03}" for number in range(120)]
+    for generation in range(4):
+        store.write([indexed(name, f"words {generation}{name}") for name in names], (), "v")
+    store.write([], names[:20], "v")
+    for fetch_k in (None, 5_000):
+        found = ask(store, "words 3d077", k=100, alpha=1, fetch_k=fetch_k)
+        assert found[0].document == "d077"
+        assert set(ids(found)) == set(names[20:])
+        assert [passage.vector_score or 0 for passage in found] == sorted(
+            (passage.vector_score or 0 for passage in found), reverse=True
+        )
+
+
 def test_words_in_nearly_every_passage_still_find(store: Store) -> None:
     store.write([indexed(f"d{number}", f"the rule {number}") for number in range(20)], (), "v")
     assert len(ask(store, "the", k=30, alpha=0)) == 20

@@ -12,9 +12,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from contract.stores import MADE_WITH, bound_by_permissions, ids, indexed
+from contract.stores import MADE_WITH, WordVectors, bound_by_permissions, ids, indexed
 from ragc.errors import ConfigError, StoreError
-from ragc.retrieval import Query, Store, _sqlite_connections, open_store
+from ragc.retrieval import Query, Store, _sqlite, _sqlite_connections, open_store
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -123,6 +123,22 @@ def test_full_disk_is_one_line_and_loses_nothing(path: Path, monkeypatch: pytest
     assert store.documents() == {"a": "1"}
     store.write([indexed("b", "more words")], (), "v2")
     assert set(search(store)) == {"a", "b"}
+
+
+def test_space_of_deleted_vectors_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_sqlite, "MOST_HOLES", 100)
+    store = sqlite(path)
+    for generation in range(40):
+        store.write([indexed(f"d{number}", f"words {generation}") for number in range(100)], (), "v")
+        for number in range(0, 100, 7):
+            store.write([indexed(f"d{number}", f"more {generation}")], (), "v")
+    with apsw.Connection(str(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM vectors_1_chunks").get <= 2
+    connection.close()
+    vector = WordVectors().embed_query("more 39")
+    found = store.search(Query("more 39", vector, 200, 1), MADE_WITH)
+    assert len(found) == 101
+    assert {passage.text for passage in found[:15]} == {"more 39"}
 
 
 def test_half_a_character_is_one_line(path: Path) -> None:
