@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ragc.artifact import check_target
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._estimate import CANDIDATE_FACTOR, Estimate, estimate, from_prompts, observed, refuse_unfundable
 from ragc.compiler._events import Finished, OnEvent, Warned, Working, ignore
@@ -68,6 +69,7 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         usd=chosen.budget.usd if budget_usd is None else budget_usd,
         calls=chosen.budget.calls if budget_calls is None else budget_calls,
     )
+    check_target(found.compiled_path(chosen))
     started = time.perf_counter()
     bench = open_bench(found, chosen, budget=budget, threads=threads, on_event=on_event, strict=strict)
     try:

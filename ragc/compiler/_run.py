@@ -150,7 +150,8 @@ class Run:
             return
         gain = self.best.score - self.baseline.score
         over = sum(candidate.why_not is not None for candidate in self.candidates)
-        text = f"{len(self.candidates)} candidates, best {100 * self.best.score:.1f} ({100 * gain:+.1f})"
+        count = len(self.candidates)
+        text = f"{count} candidate{'' if count == 1 else 's'}, best {100 * self.best.score:.1f} ({100 * gain:+.1f})"
         self._on_event(Finished(self._name, (text + (f", {over} over the limits" if over else ""),)))
 
 

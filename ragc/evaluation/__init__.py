@@ -1,16 +1,39 @@
 """Evaluation: metrics, concurrent evaluation of a program, paired statistics.
 
-Nothing heavy is imported before it is needed: scipy stays out of a process that only serves answers.
+Names are loaded on first use: a program that only asks whether an answer is an abstention loads no evaluator, and scipy
+stays out of a process that only serves answers.
 """
 
 from __future__ import annotations
 
-from ragc.evaluation._abstention import ABSTENTION, is_abstention
-from ragc.evaluation._evaluation import Evaluation, Outcome
-from ragc.evaluation._evaluator import Evaluator, TooManyErrors, Traced
-from ragc.evaluation._metrics import Metric, Score, load_metric
-from ragc.evaluation._recall import Recall, recall_of
-from ragc.evaluation._statistics import Comparison, compare_paired, detectable_gain
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragc.evaluation._abstention import ABSTENTION, is_abstention
+    from ragc.evaluation._evaluation import Evaluation, Outcome
+    from ragc.evaluation._evaluator import Evaluator, TooManyErrors, Traced
+    from ragc.evaluation._metrics import Metric, Score, load_metric
+    from ragc.evaluation._recall import Recall, recall_of
+    from ragc.evaluation._statistics import Comparison, compare_paired, detectable_gain
+
+_HOME = {
+    "ABSTENTION": "_abstention",
+    "Comparison": "_statistics",
+    "Evaluation": "_evaluation",
+    "Evaluator": "_evaluator",
+    "Metric": "_metrics",
+    "Outcome": "_evaluation",
+    "Recall": "_recall",
+    "Score": "_metrics",
+    "TooManyErrors": "_evaluator",
+    "Traced": "_evaluator",
+    "compare_paired": "_statistics",
+    "detectable_gain": "_statistics",
+    "is_abstention": "_abstention",
+    "load_metric": "_metrics",
+    "recall_of": "_recall",
+}
 
 __all__ = [
     "ABSTENTION",
@@ -29,3 +52,11 @@ __all__ = [
     "load_metric",
     "recall_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"ragc.evaluation.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ragc.evaluation' has no attribute {name!r}")

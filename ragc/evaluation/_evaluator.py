@@ -6,6 +6,7 @@ import contextvars
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ragc.errors import BudgetExhausted, ConfigError, ModelError, RagcError
@@ -63,6 +64,13 @@ class Evaluator:
     max_error_rate: float = 1.0
     """Share of examples in error, from the 20th on, above which the evaluation stops with `TooManyErrors`."""
 
+    @cached_property
+    def _callbacks(self) -> list[Any]:
+        """The user's callbacks, and one that notes the models that are called past the meter."""
+        import dspy
+
+        return [*(dspy.settings.callbacks or ()), self.meter.watcher()]
+
     def evaluate(
         self,
         program: dspy.Module,
@@ -115,7 +123,7 @@ class Evaluator:
         steps: list[tuple[Any, dict[str, Any], Any]] | None = [] if trace else None
         with self.meter.recording() as calls:
             try:
-                with dspy.context(lm=self.lm, adapter=self.adapter, trace=steps):
+                with dspy.context(lm=self.lm, adapter=self.adapter, trace=steps, callbacks=self._callbacks):
                     prediction = program(question=example.question, **example.inputs)
             except Exception as cause:  # a program can raise anything: the example's error, or the run's
                 fatal = fatal_cause(cause) or self.meter.fatal

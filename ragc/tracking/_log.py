@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GIT_PYTHON_REFRESH": "quiet",
@@ -172,7 +174,9 @@ def _quiet() -> Iterator[None]:
     try:
         for name in levels:
             logging.getLogger(name).setLevel(logging.ERROR)
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's advice to its own callers is not for the user of ragc
+            yield
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
