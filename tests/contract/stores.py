@@ -45,12 +45,12 @@ class WordVectors:
 
 
 def indexed(
-    id: str, *texts: str, title: str = "", metadata: Mapping[str, Scalar] | None = None, digest: str = "1"
+    id: str, *texts: str, title: str = "", metadata: Mapping[str, Scalar] | None = None, digest: str = "1", at: int = 0
 ) -> IndexedDocument:
-    """A document for `Store.write`, with a passage a text."""
+    """A document for `Store.write`, with a passage a text, the first one at the character `at`."""
     words = WordVectors()
     entries = []
-    for number, text in enumerate(texts):
+    for number, text in enumerate(texts, at):
         passage = Passage(
             passage_id(id, number, number + 1), id, title, text, start=number, end=number + 1, heading=("Part",)
         )

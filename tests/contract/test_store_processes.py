@@ -75,7 +75,7 @@ def line(process: subprocess.Popen[str]) -> str:
 
 def write_generation(store: Store, generation: int) -> None:
     text = f"generation {generation}"
-    store.write([indexed(f"d{number}", text, digest=text) for number in range(DOCUMENTS)], (), text)
+    store.write([indexed(f"d{number}", text, digest=text, at=generation) for number in range(DOCUMENTS)], (), text)
 
 
 def test_processes_read_while_one_writes_and_never_see_half_of_it(url: str, store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from contract.stores import MADE_WITH, WordVectors, bound_by_permissions, ids, indexed
 from ragc.errors import ConfigError, StoreError
 from ragc.retrieval import Query, Store, _sqlite, _sqlite_connections, open_store
+from ragc.retrieval._sqlite import SQLiteStore
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -126,19 +128,27 @@ def test_full_disk_is_one_line_and_loses_nothing(path: Path, monkeypatch: pytest
 
 
 def test_space_of_deleted_vectors_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sqlite, "MOST_HOLES", 100)
+    monkeypatch.setattr(_sqlite, "MOST_HOLES", 0)
     store = sqlite(path)
-    for generation in range(40):
-        store.write([indexed(f"d{number}", f"words {generation}") for number in range(100)], (), "v")
-        for number in range(0, 100, 7):
-            store.write([indexed(f"d{number}", f"more {generation}")], (), "v")
-    with apsw.Connection(str(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM vectors_1_chunks").get <= 2
+    documents = [indexed(f"d{number}", f"words {number}") for number in range(1_500)]
+    store.write(documents, ["a"], "v")
+    chance = random.Random(7)
+    for _ in range(12):
+        store.write(chance.sample(documents, 500), (), "v")
+    connection = apsw.Connection(str(path))
+    assert connection.execute("SELECT count(*) FROM vectors_1_chunks").get <= 4
     connection.close()
-    vector = WordVectors().embed_query("more 39")
-    found = store.search(Query("more 39", vector, 200, 1), MADE_WITH)
-    assert len(found) == 101
-    assert {passage.text for passage in found[:15]} == {"more 39"}
+    found = store.search(Query("", WordVectors().embed_query("words 77"), 2_000, 1), MADE_WITH)
+    assert (found[0].document, len(found)) == ("d77", 1_500)
+
+
+def test_connections_of_a_parent_process_are_kept_and_not_used(path: Path) -> None:
+    store = SQLiteStore(path, "handbook")
+    search(store)
+    before = len(_sqlite_connections._inherited)
+    store._connections._process = -1  # as it is in a child
+    assert search(store) == ["a"]
+    assert len(_sqlite_connections._inherited) == before + 1
 
 
 def test_half_a_character_is_one_line(path: Path) -> None:
