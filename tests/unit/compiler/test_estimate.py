@@ -1,0 +1,61 @@
+"""What a run is said to take, and which budgets are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from ragc.compiler._estimate import Estimate, PerQuestion, estimate, observed, refuse_unfundable
+from ragc.compiler._optimizer import Work
+from ragc.errors import BudgetError
+from ragc.evaluation import Outcome
+from ragc.project import Budget
+
+
+def plan(calls: float = 1, usd: float | None = 0.001, work: Work | None = None) -> Estimate:
+    one = PerQuestion(calls=calls, tokens=100, usd=usd, seconds=0.5)
+    return estimate(one, work or Work(training=20, candidates=4), validation=30, test=50, already=5, is_pilot=True)
+
+
+def test_runs_are_baseline_training_candidates_and_both_sides_of_the_test() -> None:
+    assert plan().runs == 30 + 20 + 4 * 30 + 2 * 50
+    assert plan(calls=2).calls == (540, 540)
+
+
+def test_candidates_may_be_dearer_than_the_baseline() -> None:
+    found = plan()
+    assert found.usd is not None
+    assert found.usd == pytest.approx((0.270, 0.100 + 3 * 0.170))
+    assert found.tokens == (27_000, 61_000)
+
+
+def test_the_smallest_budget_funds_one_candidate() -> None:
+    assert plan().smallest_calls == 30 + 20 + 30 + 100
+    refuse_unfundable(Budget(calls=180), plan())
+    with pytest.raises(BudgetError, match="the smallest that can is 180 calls"):
+        refuse_unfundable(Budget(calls=179), plan())
+
+
+def test_the_smallest_budget_in_dollars_is_named() -> None:
+    with pytest.raises(BudgetError, match=r"--budget-usd 0\.34"):
+        refuse_unfundable(Budget(usd=0.30), plan())
+
+
+def test_an_unknown_price_leaves_dollars_out() -> None:
+    found = plan(usd=None)
+    assert found.usd is None and found.smallest_usd is None
+    refuse_unfundable(Budget(usd=0.01), found)
+
+
+def test_without_a_plan_the_estimate_is_open_ended() -> None:
+    one = PerQuestion(calls=1, tokens=100, usd=0.0, seconds=None)
+    found = estimate(one, None, validation=10, test=20, already=0, is_pilot=False)
+    assert found.open_ended and found.seconds is None
+    assert found.runs == 10 + 10 + 40
+
+
+def test_a_pilot_is_averaged() -> None:
+    outcomes = [
+        Outcome("a", 1.0, calls=1, input_tokens=90, output_tokens=10, usd=0.1),
+        Outcome("b", None, error="x", calls=3, input_tokens=290, output_tokens=10, usd=0.3),
+    ]
+    assert observed(outcomes, 4.0) == PerQuestion(calls=2, tokens=200, usd=0.2, seconds=2.0)
