@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import http.client
-import json
-import os
 import re
-import secrets
-import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
-from ragc.models._errors import CallFailed, ModelRefused, PromptTooLong
-from ragc.models._raw import is_raw
+from ragc.models._errors import CallFailed, PromptTooLong
+from ragc.models._llama import Pool, beginning, pool
+from ragc.models._raw import raw_grammar
 from ragc.models._weights import require_weights
 
 if TYPE_CHECKING:
@@ -30,18 +23,15 @@ CONTEXT = 4096
 MAX_TOKENS = 512
 """The longest response, unless `max_tokens` or the adapter says otherwise."""
 
-# Two slots were measured to be slower than one (0.45 against 0.37 s a call on 2 cores) and not repeatable: what is
-# decoded together changes the last bits of a probability, and with them an answer now and then.
-SLOTS = 1
-
 _CONTROL = re.compile(r"<\|(?=[^|<>]*\|>)")
 
 
 class LocalEngine:
     """One attempt at one call of a GGUF model. Safe in threads and in forked children; calls queue for the model.
 
-    Greedy (temperature 0) unless asked otherwise; with a temperature the seed is fixed, so that the same request has
-    the same answer. `Response.provider_data["seconds"]` is the model's time, waiting for a turn left out.
+    Greedy (temperature 0) unless asked otherwise; with a temperature the seed is fixed. Even so an answer can differ
+    now and then with what the worker read before: the part of a prompt that it still has in memory is not computed
+    again, and the rest is computed in another grouping. `Response.provider_data["seconds"]` is the model's time, waiting for a turn left out.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -50,15 +40,10 @@ class LocalEngine:
 
     def complete(self, request: Request) -> Response:
         """Raises ModelError when there are no weights, ExampleError when the prompt does not fit the context."""
-        loaded = self._loaded()
         asked = self._asked(request)
-        with loaded.turn:
+        with self._pool().worker(beginning(asked)) as worker:
             began = time.monotonic()
-            if is_raw(request):
-                prompt = "".join(message.text or "" for message in request.messages)
-                answer = loaded.server.handle_completions({**asked, "prompt": _without_control_tokens(prompt)})
-            else:
-                answer = loaded.server.handle_chat_completions({**asked, "messages": _messages(request)})
+            answer = worker.complete(asked)
             seconds = time.monotonic() - began
         if "error" in answer:
             raise self._refused(answer["error"])
@@ -66,15 +51,15 @@ class LocalEngine:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` as the model counts them, without those that begin or end a prompt."""
-        return int(self._loaded().count_tokens(text))
+        return self._pool().count_tokens(_without_control_tokens(text))
 
     @functools.cached_property
     def weights(self) -> Path:
         """The GGUF file, fetched when it is not on this machine."""
         return require_weights(self._model)
 
-    def _loaded(self) -> _Loaded:
-        return _load(self.weights, self.settings.threads or SLOTS, self.settings.context or CONTEXT)
+    def _pool(self) -> Pool:
+        return pool(self.weights, self.settings.context or CONTEXT, self.settings.threads)
 
     def _asked(self, request: Request) -> dict[str, Any]:
         config = request.config
@@ -91,6 +76,12 @@ class LocalEngine:
             "cache_prompt": True,
             "t_max_predict_ms": int(self.settings.timeout * 1000),
         }
+        grammar = raw_grammar(request)
+        if grammar is None:
+            asked["messages"] = _messages(request)
+        else:
+            prompt = "".join(message.text or "" for message in request.messages)
+            asked |= {"prompt": _without_control_tokens(prompt), "grammar": grammar}
         return {name: value for name, value in asked.items() if value is not None}
 
     def _refused(self, error: dict[str, Any]) -> PromptTooLong | CallFailed:
@@ -101,79 +92,6 @@ class LocalEngine:
                 f"{error.get('n_ctx')}: lower max_tokens of Retrieve, use fewer demonstrations or raise context"
             )
         return CallFailed(f"{model}: {str(error.get('message', error)).splitlines()[0]}")
-
-
-@dataclass
-class _Loaded:
-    """A model in memory: llama.cpp's server object, which also answers on loopback for whoever holds its key."""
-
-    server: Any
-    turn: threading.Semaphore
-    key: str
-    count_tokens: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.count_tokens = functools.lru_cache(maxsize=20_000)(self._count_tokens)
-
-    def _count_tokens(self, text: str) -> int:
-        address = urlsplit(str(self.server.listening_address))
-        connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=60)
-        try:
-            body = json.dumps({"content": _without_control_tokens(text), "add_special": False})
-            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
-            connection.request("POST", "/tokenize", body, headers)
-            return len(json.loads(connection.getresponse().read())["tokens"])
-        finally:
-            connection.close()
-
-
-_models: dict[tuple[Path, int, int], _Loaded] = {}
-_lock = threading.Lock()
-
-
-def _load(path: Path, slots: int, context: int) -> _Loaded:
-    """The model in memory, loaded at first use, once a process."""
-    with _lock:
-        loaded = _models.get((path, slots, context))
-        if loaded is None:
-            loaded = _models[path, slots, context] = _start(path, slots, context)
-        return loaded
-
-
-def _start(path: Path, slots: int, context: int) -> _Loaded:
-    import xllamacpp
-
-    key = secrets.token_urlsafe(24)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = slots
-    params.n_ctx = context * slots
-    params.cpuparams.n_threads = cores
-    params.cpuparams_batch.n_threads = cores
-    params.cache_ram_mib = 0  # a slot keeps the prompt it saw last, which is what demonstrations share
-    params.verbosity = -1
-    params.warmup = False
-    params.ui = False
-    params.offline = True
-    params.api_keys = [key]
-    try:
-        server = xllamacpp.Server(params)
-    except Exception as error:  # whatever the binding raises, the file is what can be changed
-        raise ModelRefused(f"{path}: llama.cpp cannot load it ({error}): is it a GGUF model?") from error
-    # Never freed: its threads are not there in a forked child, and freeing it would wait for them for ever.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(server))
-    return _Loaded(server, threading.Semaphore(slots), key)
-
-
-def _forget_models() -> None:
-    """A forked child has none of the threads of the models in memory: it loads its own."""
-    global _lock
-    _lock = threading.Lock()
-    _models.clear()
-
-
-os.register_at_fork(after_in_child=_forget_models)
 
 
 def _messages(request: Request) -> list[dict[str, str]]:

@@ -22,14 +22,15 @@ from dspy.adapters.utils import apply_output_field_defaults, format_field_value,
 from dspy.utils.exceptions import AdapterParseError
 from pydantic.fields import FieldInfo
 
+from ragc.models._grammar import grammar
 from ragc.models._raw import raw_arguments
 
 Signature = type[dspy.Signature]
 
-FIRST_FIELD_TOKENS = 64
-"""Room for one output field, unless `max_tokens` says otherwise."""
-NEXT_FIELD_TOKENS = 192
-"""Room for each further one: what comes before an answer is reasoning, and longer."""
+LAST_FIELD_TOKENS = 64
+"""Room for the last output field, unless `max_tokens` says otherwise."""
+EARLIER_FIELD_TOKENS = 128
+"""Room for each field before it: what comes before an answer is reasoning, and longer."""
 
 
 class PlainAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
@@ -37,7 +38,7 @@ class PlainAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
 
     Instructions on top, then demonstrations and the question in the same form, `Label: value` a field. A value of
     several lines is folded into one, so that no line of it can be taken for another field. An engine that supports it
-    (`local/…`) gets the text raw, without a chat template, and stops at the line's end.
+    (`local/…`) gets the text raw, without a chat template, with a grammar that has every output field written.
 
     With one output field the answer is the first line; with several the model goes on with the next label. An empty
     completion, or a field that does not parse as its type, raises AdapterParseError: an error of that example.
@@ -108,11 +109,12 @@ class PlainAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
     def _arguments(self, lm: dspy.BaseLM, given: dict[str, Any], signature: Signature) -> dict[str, Any]:
         if not getattr(getattr(lm, "engine", None), "supports_raw", False):
             return dict(given)
-        outputs = list(signature.output_fields.values())
-        one_line = len(outputs) == 1 and outputs[0].annotation in (str, int, float, bool)
-        ours: dict[str, Any] = {**raw_arguments(), "stop": ["\n"] if one_line else ["\n\n"]}
+        outputs = {label(name): field.annotation for name, field in signature.output_fields.items()}
+        ours = raw_arguments(grammar(outputs))
+        if len(outputs) == 1:
+            ours["stop"] = ["\n"]
         if lm.kwargs.get("max_tokens") is None:
-            ours["max_tokens"] = FIRST_FIELD_TOKENS + NEXT_FIELD_TOKENS * (len(outputs) - 1)
+            ours["max_tokens"] = LAST_FIELD_TOKENS + EARLIER_FIELD_TOKENS * (len(outputs) - 1)
         return {**ours, **given}
 
 
