@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
+    from ragc.artifact._home import sealed_lm
     from ragc.artifact._glance import Glance, glance
     from ragc.artifact._home import locate
     from ragc.artifact._load import load
@@ -41,6 +42,7 @@ _HOME = {
     "locate": "_home",
     "package": "_package",
     "seal": "_seal",
+    "sealed_lm": "_home",
     "verify": "_manifest",
 }
 
@@ -59,6 +61,7 @@ __all__ = [
     "locate",
     "package",
     "seal",
+    "sealed_lm",
     "verify",
 ]
 

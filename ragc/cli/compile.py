@@ -79,6 +79,10 @@ class Reporter:
         self._progress: Progress | None = None
 
     def __enter__(self) -> Reporter:
+        import logging
+
+        # That a small model's answer was cut at its limit is in the outcome; DSPy would say it once a question.
+        logging.getLogger("dspy.clients").setLevel(logging.ERROR)
         return self
 
     def __exit__(

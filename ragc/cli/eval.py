@@ -71,7 +71,7 @@ def _show(result: EvaluationResult) -> None:
     if found.correct_abstentions is not None:
         notes.append(f"abstains on {100 * found.correct_abstentions:.0f}% of the unanswerable")
     if found.false_abstentions is not None:
-        notes.append(f"and on {100 * found.false_abstentions:.0f}% of the answerable")
+        notes.append(f"abstains on {100 * found.false_abstentions:.0f}% of the answerable")
     if notes:
         row("", ", ".join(notes))
     if found.slices:

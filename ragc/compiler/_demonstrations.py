@@ -35,7 +35,7 @@ class Demonstration:
     """Whether the answer that is shown says that the documents do not hold it."""
 
 
-class LabelAdapter(dspy.Adapter):
+class LabelAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
     """An adapter that answers with labels instead of asking the model; fields without a label stay None.
 
     With `measure`, another adapter, it keeps in `prompts` what that one would have sent.

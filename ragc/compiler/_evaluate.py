@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ragc.artifact import load, verify
-from ragc.artifact._home import sealed_lm
+from ragc.artifact import load, sealed_lm, verify
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._events import OnEvent, Working, ignore
 from ragc.compiler._result import cost_of

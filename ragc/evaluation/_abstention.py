@@ -23,7 +23,7 @@ _PATTERNS = (
     # This cannot be answered.
     r"(?:it|this|the question|that) (?:cannot|can ?not|can't|could not) be (?:answered|determined|found)",
     # There is no information on that. / No mention.
-    r"(?:there is )?no (?:information|mention|answer)(?: (?:is|was))?(?: (?:given|found|available|about|on|in|for|of)|$)",
+    r"(?:there is )?no (?:information|mention|answer)(?:(?: is| was)? (?:given|found|available|about|on|in|for|of)|$)",
     # Not specified. / Unknown. / N/A
     rf"(?:unknown|unanswerable|not (?:applicable|answerable|{_MISSING})|n/a)$",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections import Counter
 from collections.abc import Callable
@@ -121,7 +120,7 @@ def _checked(spec: str, function: Callable[..., Any]) -> Metric:
             ) from cause
         score = result if isinstance(result, Score) else None
         value = score.value if score is not None else result
-        if not isinstance(value, numbers.Real) or math.isnan(value) or not 0 <= value <= 1:
+        if not isinstance(value, int | float | numbers.Real) or not 0 <= float(value) <= 1:
             raise ConfigError(
                 f'metric "{spec}" returned {value!r} on example "{example.id}": expected a number from 0 to 1'
             )

@@ -35,13 +35,13 @@ class Shelf:
         return sorted(found, key=lambda passage: passage.id not in query)
 
 
-class AnswerFromPassages(dspy.Signature):
+class AnswerFromPassages(dspy.Signature):  # type: ignore[misc]  # dspy ships no types
     passages: Passages = dspy.InputField()
     question: str = dspy.InputField()
     answer: str = dspy.OutputField()
 
 
-class Answering(dspy.Module):
+class Answering(dspy.Module):  # type: ignore[misc]  # dspy ships no types
     def __init__(self) -> None:
         super().__init__()
         self.retrieve = Retrieve(k=3)
@@ -83,7 +83,7 @@ def test_an_answer_that_no_passage_holds_is_left_out(program: dspy.Module) -> No
 
 
 def test_a_program_that_cannot_run_on_labels_alone_is_left_out(program: dspy.Module) -> None:
-    class Broken(dspy.Module):
+    class Broken(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         def forward(self, question: str) -> dspy.Prediction:
             raise KeyError("query")
 

@@ -44,7 +44,7 @@ class Scripted:
 
 @pytest.fixture
 def make_evaluator() -> Callable[..., Evaluator]:
-    """make_evaluator(script, **fields): an evaluator whose model answers from `script`."""
+    """Make an evaluator whose model answers from a script: `make_evaluator(script, threads=4)`."""
 
     def make(script: Script, *, meter: Meter | None = None, **fields: object) -> Evaluator:
         counted = meter or Meter()

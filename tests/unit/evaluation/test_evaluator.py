@@ -113,7 +113,7 @@ def test_known_outcomes_are_taken_over_and_not_asked_again(
 
 
 def test_a_program_without_an_answer_is_named(make_evaluator: MakeEvaluator, examples: list[Example]) -> None:
-    class Wordless(dspy.Module):
+    class Wordless(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         def forward(self, question: str) -> dspy.Prediction:
             return dspy.Prediction(reply="five")
 

@@ -57,7 +57,7 @@ def test_abstaining_is_right_only_on_the_unanswerable(metric: str) -> None:
 
 
 def test_unknown_metric_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match='unknown metric "anser_f1".*Did you mean "answer_f1"'):
+    with pytest.raises(ConfigError, match=r'unknown metric "anser_f1".*Did you mean "answer_f1"'):
         load_metric(None, "anser_f1")  # type: ignore[arg-type]
 
 

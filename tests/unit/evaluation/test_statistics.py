@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from ragc.evaluation import Evaluation, Outcome, compare_paired, detectable_gain
 
 
-def evaluation(scores: list[float | None]) -> Evaluation:
+def evaluation(scores: Sequence[float | None]) -> Evaluation:
     return Evaluation(
         tuple(Outcome(f"e{n}", score, error=None if score is not None else "x") for n, score in enumerate(scores))
     )
@@ -19,7 +20,7 @@ def test_a_clear_gain_is_better() -> None:
     rng = random.Random(1)
     before = [float(rng.random() < 0.3) for _ in range(120)]
     after = [1.0 if score or rng.random() < 0.3 else 0.0 for score in before]
-    found = compare_paired(evaluation(list(before)), evaluation(list(after)))
+    found = compare_paired(evaluation(before), evaluation(after))
     assert found.verdict == "better"
     assert found.ci_low is not None and found.difference is not None and found.ci_high is not None
     assert 0 < found.ci_low < found.difference < found.ci_high
@@ -28,22 +29,22 @@ def test_a_clear_gain_is_better() -> None:
 
 
 def test_a_clear_loss_is_worse() -> None:
-    before: list[float | None] = [1.0] * 40 + [0.0] * 40
-    after: list[float | None] = [0.0] * 20 + [1.0] * 20 + [0.0] * 40
+    before = [1.0] * 40 + [0.0] * 40
+    after = [0.0] * 20 + [1.0] * 20 + [0.0] * 40
     assert compare_paired(evaluation(before), evaluation(after)).verdict == "worse"
 
 
 def test_noise_is_not_shown() -> None:
-    before: list[float | None] = [1.0, 0.0] * 30
-    after: list[float | None] = [1.0, 0.0] * 22 + [0.0, 1.0] * 8
+    before = [1.0, 0.0] * 30
+    after = [1.0, 0.0] * 22 + [0.0, 1.0] * 8
     found = compare_paired(evaluation(before), evaluation(after))
     assert found.verdict == "not shown"
     assert found.p_value is not None and found.p_value > 0.05
 
 
 def test_too_few_changes_give_counts_and_no_interval() -> None:
-    before: list[float | None] = [0.0] * 50
-    after: list[float | None] = [1.0] * 9 + [0.0] * 41
+    before = [0.0] * 50
+    after = [1.0] * 9 + [0.0] * 41
     found = compare_paired(evaluation(before), evaluation(after))
     assert (found.verdict, found.won, found.lost) == ("not shown", 9, 0)
     assert found.ci_low is None and found.ci_high is None and found.p_value is None
@@ -62,8 +63,8 @@ def test_no_pair_is_not_shown() -> None:
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
-    before: list[float | None] = [0.0, 1.0, 0.5, 0.25] * 12
-    after: list[float | None] = [0.5, 1.0, 0.0, 0.75] * 12
+    before = [0.0, 1.0, 0.5, 0.25] * 12
+    after = [0.5, 1.0, 0.0, 0.75] * 12
     assert compare_paired(evaluation(before), evaluation(after), seed=3) == compare_paired(
         evaluation(before), evaluation(after), seed=3
     )
