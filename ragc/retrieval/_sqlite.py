@@ -12,41 +12,36 @@ import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 import numpy as np
 
 from ragc.errors import StoreError
-from ragc.retrieval._fusion import Fused, fuse
-from ragc.retrieval._passage import Passage, indexed_text
+from ragc.retrieval._fusion import fuse
+from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._sqlite_connections import Connections, told
+from ragc.retrieval._sqlite_search import any_of, read_passages, text_leg, vector_leg, words_of
 from ragc.retrieval._sqlite_sql import (
     APPLICATION,
     COLLECTIONS,
     SCHEMA,
     TABLE_NAMES,
     TABLES,
-    TOKENIZER,
-    Values,
+    Allowed,
     allowed,
     is_index,
 )
-from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith
+from ragc.retrieval._sqlite_write import close_holes, delete, insert, metadata_json
+from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST_WORDS = 256
-"""How many words of a question are searched for; the others are left out."""
-MOST_NEIGHBOURS = 4096
-"""The largest k that sqlite-vec takes."""
 MOST_HOLES = 4096
 """How many vectors, beyond as many as there are passages, may have been deleted before their space is taken back."""
-_SHIFT = 2**63
 
 
 class _Row(NamedTuple):
@@ -135,17 +130,17 @@ class SQLiteStore:
                 raise self._missing()
             n = row.number
             dimensions = MadeWith(**json.loads(row.made_with)).dimensions
-            holes = row.holes + _delete(connection, n, [*removed, *(document.id for document in documents)])
+            holes = row.holes + delete(connection, n, [*removed, *(document.id for document in documents)])
             connection.executemany(
                 f"INSERT INTO documents_{n} VALUES (?, ?, ?, ?)",
-                [(each.id, each.digest, each.title, _metadata(each)) for each in documents],
+                [(each.id, each.digest, each.title, metadata_json(each)) for each in documents],
             )
             entries = [entry for document in documents for entry in document.entries]
             # FTS5 flushes what it has gathered whenever a number is smaller than the one before.
             for entry in sorted(entries, key=lambda entry: entry.passage.id):
-                _insert(connection, n, entry, dimensions)
+                insert(connection, n, entry, dimensions)
             if holes > row.passages + MOST_HOLES:
-                _close_holes(connection, n)
+                close_holes(connection, n)
                 holes = 0
             connection.execute(
                 "UPDATE collections SET corpus_version = ?1, complete = complete OR ?1 IS NOT NULL, holes = ?2,"
@@ -164,13 +159,13 @@ class SQLiteStore:
                 raise StoreError(
                     f"{self._path}: the index of {self._collection} was made anew with other settings; open it again"
                 )
-            sql, values = allowed(row.number, query.conditions) if query.conditions else ("", [])
-            text = self._text_leg(connection, row, query, sql, values) if query.alpha < 1 else {}
-            vector = _vector_leg(connection, row.number, query, sql, values) if query.alpha > 0 else {}
+            only = allowed(row.number, query.conditions)
+            text = self._text_leg(connection, row, query, only) if query.alpha < 1 else {}
+            vector = vector_leg(connection, row.number, query, only) if query.alpha > 0 else {}
             fused = fuse(text, vector, query.alpha, query.k)
             if not fused and query.conditions:
                 self._check_fields(connection, row, query)
-            return _passages(connection, row.number, fused)
+            return read_passages(connection, row.number, fused)
 
     @contextlib.contextmanager
     def updating(self) -> Iterator[None]:
@@ -200,18 +195,16 @@ class SQLiteStore:
     def _missing(self) -> StoreError:
         return StoreError(f"{self._path} holds no index of {self._collection}; run `ragc index {self._collection}`")
 
-    def _text_leg(
-        self, connection: apsw.Connection, row: _Row, query: Query, sql: str, values: Values
-    ) -> dict[int, float]:
-        words = _words(connection, query.text)
+    def _text_leg(self, connection: apsw.Connection, row: _Row, query: Query, only: Allowed) -> dict[int, float]:
+        words = words_of(connection, query.text)
         if not words:
             return {}
         rare = [word for word in words if not self._is_frequent(connection, row, word)]
         found: dict[int, float] = {}
         if rare:
-            found = _matching(connection, row.number, rare, query.depth, sql, values)
+            found = text_leg(connection, row.number, rare, query.depth, only)
         if len(found) < query.depth and len(rare) < len(words):
-            found = _matching(connection, row.number, words, query.depth, sql, values)
+            found = text_leg(connection, row.number, words, query.depth, only)
         return found
 
     def _is_frequent(self, connection: apsw.Connection, row: _Row, word: str) -> bool:
@@ -222,7 +215,7 @@ class SQLiteStore:
         known = self._frequent[1]
         if word not in known:
             table = f"texts_{row.number}"
-            count = connection.execute(f"SELECT count(*) FROM {table} WHERE {table} MATCH ?", (_quoted([word]),)).get
+            count = connection.execute(f"SELECT count(*) FROM {table} WHERE {table} MATCH ?", (any_of([word]),)).get
             known[word] = 2 * count > row.passages
         return known[word]
 
@@ -234,131 +227,5 @@ class SQLiteStore:
                 raise StoreError(f"filters: no document of {self._collection} has a field {field!r}")
 
 
-def _words(connection: apsw.Connection, text: str) -> list[str]:
-    """The words of a question, as the index splits them."""
-    tokenizer = connection.fts5_tokenizer(TOKENIZER[0], list(TOKENIZER[1:]))
-    data = text.encode("utf-8", "replace")
-    found = tokenizer(data, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False)
-    return [str(word) for word in islice(found, MOST_WORDS)]
-
-
-def _quoted(words: Sequence[str]) -> str:
-    """An FTS5 expression that finds any of the words: quoted, so that none is an operator."""
-    return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
-
-
-def _matching(
-    connection: apsw.Connection, n: int, words: Sequence[str], depth: int, sql: str, values: Values
-) -> dict[int, float]:
-    only = f"AND rowid IN ({sql})" if sql else ""
-    found = connection.execute(
-        f"SELECT rowid, bm25(texts_{n}) AS score FROM texts_{n} WHERE texts_{n} MATCH ? {only}"
-        " ORDER BY score, rowid LIMIT ?",
-        (_quoted(words), *values, depth),
-    )
-    return {number: -score for number, score in found}  # FTS5: lower is better
-
-
-def _vector_leg(connection: apsw.Connection, n: int, query: Query, sql: str, values: Values) -> dict[int, float]:
-    if query.vector is None or not query.vector.any():
-        return {}
-    vector, depth = query.vector.astype(np.float32, copy=False).tobytes(), query.depth
-    only = f"AND rowid IN ({sql})" if sql else ""
-    nearest = f"SELECT rowid, distance FROM vectors_{n} WHERE vector MATCH ? AND k = ? {only}"
-    found: list[tuple[Any, ...]] = []
-    if depth < MOST_NEIGHBOURS:
-        found = connection.execute(nearest, (vector, depth + 1, *values)).fetchall()
-        found.sort(key=lambda row: (row[1], row[0]))
-    if depth >= MOST_NEIGHBOURS or (len(found) > depth and found[depth - 1][1] == found[depth][1]):
-        # sqlite-vec cuts through equal distances where it pleases; ids must decide. Ten times as slow, and rare.
-        scan = f"SELECT rowid, vec_distance_cosine(vector, ?) AS far FROM vectors_{n} WHERE TRUE {only}"
-        found = connection.execute(f"{scan} ORDER BY far, rowid LIMIT ?", (vector, *values, depth)).fetchall()
-    return {number: 1.0 - distance for number, distance in found[:depth]}
-
-
-def _passages(connection: apsw.Connection, n: int, fused: Sequence[Fused]) -> list[Passage]:
-    found = connection.execute(
-        'SELECT p.number, p.document, d.title, p.text, d.metadata, p.start, p."end", p.heading'
-        f" FROM passages_{n} AS p JOIN documents_{n} AS d ON d.id = p.document"
-        " WHERE p.number IN (SELECT value FROM json_each(?))",
-        (json.dumps([each.key for each in fused]),),
-    )
-    rows = {number: columns for number, *columns in found}
-    passages = []
-    for each in fused:
-        document, title, text, metadata, start, end, heading = rows[each.key]
-        passages.append(
-            Passage(
-                id=f"{each.key + _SHIFT:016x}",
-                document=document,
-                title=title,
-                text=text,
-                score=each.score,
-                metadata=json.loads(metadata),
-                start=start,
-                end=end,
-                heading=tuple(json.loads(heading)),
-                text_score=each.text_score,
-                vector_score=each.vector_score,
-            )
-        )
-    return passages
-
-
-def _delete(connection: apsw.Connection, n: int, documents: Sequence[str]) -> int:
-    """Delete documents with their passages, and return how many passages there were."""
-    ids = json.dumps(list(documents))
-    of_documents = f"SELECT number FROM passages_{n} WHERE document IN (SELECT value FROM json_each(?))"
-    connection.execute(f"DELETE FROM texts_{n} WHERE rowid IN ({of_documents})", (ids,))
-    connection.execute(f"DELETE FROM vectors_{n} WHERE rowid IN ({of_documents})", (ids,))
-    connection.execute(f"DELETE FROM passages_{n} WHERE document IN (SELECT value FROM json_each(?))", (ids,))
-    passages = connection.changes()
-    connection.execute(f"DELETE FROM documents_{n} WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    return passages
-
-
-def _close_holes(connection: apsw.Connection, n: int) -> None:
-    """Write the vectors anew. sqlite-vec keeps the place of a deleted one until its 1,024 neighbours are gone too."""
-    connection.execute(f"CREATE TEMP TABLE kept AS SELECT rowid AS number, vector FROM vectors_{n}")
-    connection.execute(f"DELETE FROM vectors_{n}")
-    connection.execute(f"INSERT INTO vectors_{n} (rowid, vector) SELECT number, vector FROM kept")
-    connection.execute("DROP TABLE kept")
-
-
-def _insert(connection: apsw.Connection, n: int, entry: Entry, dimensions: int) -> None:
-    passage, vector = entry.passage, entry.vector
-    if vector.shape != (dimensions,) or not np.isfinite(vector).all():
-        raise StoreError(
-            f"{passage.document}: the embedder gave {vector.shape[0]} numbers, {dimensions} finite ones were expected"
-        )
-    number = int(passage.id, 16) - _SHIFT
-    connection.execute(
-        f"INSERT INTO passages_{n} VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            number,
-            passage.document,
-            passage.start,
-            passage.end,
-            json.dumps(passage.heading, ensure_ascii=False),
-            passage.text,
-            entry.key,
-        ),
-    )
-    body = indexed_text(passage.title, passage.heading, passage.text)
-    connection.execute(f"INSERT INTO texts_{n} (rowid, body) VALUES (?, ?)", (number, body))
-    if vector.any():  # a vector without direction is near to nothing
-        blob = vector.astype(np.float32, copy=False).tobytes()
-        connection.execute(f"INSERT INTO vectors_{n} (rowid, vector) VALUES (?, ?)", (number, blob))
-
-
 def _json(made_with: MadeWith) -> str:
     return json.dumps(asdict(made_with), sort_keys=True, ensure_ascii=False)
-
-
-def _metadata(document: IndexedDocument) -> str:
-    try:
-        return json.dumps(dict(document.metadata), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
-        ) from error

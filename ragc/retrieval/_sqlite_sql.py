@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import apsw
 
@@ -13,6 +14,8 @@ from ragc.retrieval._filters import Condition
 TOKENIZER = ("unicode61", "remove_diacritics", "1")
 """FTS5's word tokenizer: letters and digits of any script make words; case and accents are folded."""
 
+SHIFT = 2**63
+"""A passage's number is its id, 64 bits, less this: SQLite's integers are signed."""
 APPLICATION = 0x52414743
 """`PRAGMA application_id` of an index: "RAGC"."""
 SCHEMA = 1
@@ -32,8 +35,8 @@ CREATE TABLE IF NOT EXISTS collections (
 )
 """
 
-# A collection has tables of its own, so that BM25 counts words within it. {n} is its number. A passage's number is its
-# id (64 bits, shifted to be signed), so that ties by number are ties by id. In the last two tables it is the rowid.
+# A collection has tables of its own, so that BM25 counts words within it. {n} is its number. Passages are
+# numbered in the order of their ids, so that ties by number are ties by id; the last two tables call it the rowid.
 TABLES = (
     "CREATE TABLE documents_{n} (id TEXT PRIMARY KEY, digest TEXT NOT NULL, title TEXT NOT NULL,"
     " metadata TEXT NOT NULL) WITHOUT ROWID",
@@ -52,6 +55,17 @@ _SIGNS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 Values = list[str | int | float | bytes]
 
 
+class Allowed(NamedTuple):
+    """Which passages a search may find: a subquery for their numbers and the values bound in it; no SQL: all."""
+
+    sql: str
+    values: Values
+
+    def clause(self, column: str) -> str:
+        """Return the condition that `column` holds an allowed number, to stand after another condition."""
+        return f"AND {column} IN ({self.sql})" if self.sql else ""
+
+
 def is_index(connection: apsw.Connection, path: Path) -> bool:
     """Return whether the database is an index, False when it is new; StoreError when it is anything else or newer."""
     schema, application = connection.pragma("user_version"), connection.pragma("application_id")
@@ -67,16 +81,19 @@ def is_index(connection: apsw.Connection, path: Path) -> bool:
     return False
 
 
-def allowed(n: int, conditions: Sequence[Condition]) -> tuple[str, Values]:
-    """Return a subquery for the numbers of the passages that fulfil all conditions, and the values bound in it."""
-    tests, values = [], []
+def allowed(n: int, conditions: Sequence[Condition]) -> Allowed:
+    """Return which passages fulfil all conditions."""
+    if not conditions:
+        return Allowed("", [])
+    tests: list[str] = []
+    values: Values = []
     for condition in conditions:
         test, bound = _test(condition)
         tests.append(test)
         values += bound
     where = " AND ".join(tests)
     sql = f"SELECT p.number FROM passages_{n} AS p JOIN documents_{n} AS d ON d.id = p.document WHERE {where}"
-    return sql, values
+    return Allowed(sql, values)
 
 
 def _test(condition: Condition) -> tuple[str, Values]:

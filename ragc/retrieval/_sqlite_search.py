@@ -1,0 +1,92 @@
+"""What a search of the SQLite store reads: the two legs, and the passages of their union."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import apsw
+import numpy as np
+
+from ragc.retrieval._fusion import Fused
+from ragc.retrieval._passage import Passage
+from ragc.retrieval._query import Query
+from ragc.retrieval._sqlite_sql import SHIFT, TOKENIZER, Allowed
+
+MOST_WORDS = 256
+"""How many words of a question are searched for; the others are left out."""
+MOST_NEIGHBOURS = 4096
+"""The largest k that sqlite-vec takes."""
+
+
+def words_of(connection: apsw.Connection, text: str) -> list[str]:
+    """Return the words of a question as the index splits them, the first MOST_WORDS of them."""
+    tokenizer = connection.fts5_tokenizer(TOKENIZER[0], list(TOKENIZER[1:]))
+    data = text.encode("utf-8", "replace")
+    found = tokenizer(data, apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False)
+    return [str(word) for word in islice(found, MOST_WORDS)]
+
+
+def any_of(words: Sequence[str]) -> str:
+    """Return an FTS5 expression that finds any of the words: quoted, so that none is an operator."""
+    return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
+
+
+def text_leg(connection: apsw.Connection, n: int, words: Sequence[str], depth: int, only: Allowed) -> dict[int, float]:
+    """Return BM25, higher is better, of the best passages that hold any of the words, by their numbers."""
+    found = connection.execute(
+        f"SELECT rowid, bm25(texts_{n}) AS score FROM texts_{n} WHERE texts_{n} MATCH ? {only.clause('rowid')}"
+        " ORDER BY score, rowid LIMIT ?",
+        (any_of(words), *only.values, depth),
+    )
+    return {number: -score for number, score in found}  # FTS5: lower is better
+
+
+def vector_leg(connection: apsw.Connection, n: int, query: Query, only: Allowed) -> dict[int, float]:
+    """Return the cosine similarity of the passages that are nearest to the query's vector, by their numbers."""
+    if query.vector is None or not query.vector.any():
+        return {}
+    vector, depth = query.vector.astype(np.float32, copy=False).tobytes(), query.depth
+    clause = only.clause("rowid")
+    nearest = f"SELECT rowid, distance FROM vectors_{n} WHERE vector MATCH ? AND k = ? {clause}"
+    found: list[tuple[Any, ...]] = []
+    if depth < MOST_NEIGHBOURS:
+        found = connection.execute(nearest, (vector, depth + 1, *only.values)).fetchall()
+        found.sort(key=lambda row: (row[1], row[0]))
+    if depth >= MOST_NEIGHBOURS or (len(found) > depth and found[depth - 1][1] == found[depth][1]):
+        # sqlite-vec cuts through equal distances where it pleases; ids must decide. Ten times as slow, and rare.
+        scan = f"SELECT rowid, vec_distance_cosine(vector, ?) AS far FROM vectors_{n} WHERE TRUE {clause}"
+        found = connection.execute(f"{scan} ORDER BY far, rowid LIMIT ?", (vector, *only.values, depth)).fetchall()
+    return {number: 1.0 - distance for number, distance in found[:depth]}
+
+
+def read_passages(connection: apsw.Connection, n: int, fused: Sequence[Fused]) -> list[Passage]:
+    """Return the passages of a fused ranking, in its order."""
+    found = connection.execute(
+        'SELECT p.number, p.document, d.title, p.text, d.metadata, p.start, p."end", p.heading'
+        f" FROM passages_{n} AS p JOIN documents_{n} AS d ON d.id = p.document"
+        " WHERE p.number IN (SELECT value FROM json_each(?))",
+        (json.dumps([each.key for each in fused]),),
+    )
+    rows = {number: columns for number, *columns in found}
+    passages = []
+    for each in fused:
+        document, title, text, metadata, start, end, heading = rows[each.key]
+        passages.append(
+            Passage(
+                id=f"{each.key + SHIFT:016x}",
+                document=document,
+                title=title,
+                text=text,
+                score=each.score,
+                metadata=json.loads(metadata),
+                start=start,
+                end=end,
+                heading=tuple(json.loads(heading)),
+                text_score=each.text_score,
+                vector_score=each.vector_score,
+            )
+        )
+    return passages

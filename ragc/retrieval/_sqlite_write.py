@@ -1,0 +1,71 @@
+"""What a write to the SQLite store does, inside the transaction of its caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import apsw
+import numpy as np
+
+from ragc.errors import StoreError
+from ragc.retrieval._passage import indexed_text
+from ragc.retrieval._sqlite_sql import SHIFT
+from ragc.retrieval._store import Entry, IndexedDocument
+
+
+def delete(connection: apsw.Connection, n: int, documents: Sequence[str]) -> int:
+    """Delete documents with their passages, and return how many passages there were."""
+    ids = json.dumps(list(documents))
+    of_documents = f"SELECT number FROM passages_{n} WHERE document IN (SELECT value FROM json_each(?))"
+    connection.execute(f"DELETE FROM texts_{n} WHERE rowid IN ({of_documents})", (ids,))
+    connection.execute(f"DELETE FROM vectors_{n} WHERE rowid IN ({of_documents})", (ids,))
+    connection.execute(f"DELETE FROM passages_{n} WHERE document IN (SELECT value FROM json_each(?))", (ids,))
+    passages = connection.changes()
+    connection.execute(f"DELETE FROM documents_{n} WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+    return passages
+
+
+def close_holes(connection: apsw.Connection, n: int) -> None:
+    """Write the vectors anew. sqlite-vec keeps the place of a deleted one until its 1,024 neighbours are gone too."""
+    connection.execute(f"CREATE TEMP TABLE kept AS SELECT rowid AS number, vector FROM vectors_{n}")
+    connection.execute(f"DELETE FROM vectors_{n}")
+    connection.execute(f"INSERT INTO vectors_{n} (rowid, vector) SELECT number, vector FROM kept")
+    connection.execute("DROP TABLE kept")
+
+
+def insert(connection: apsw.Connection, n: int, entry: Entry, dimensions: int) -> None:
+    """Write one passage to its three tables. Raises StoreError on a vector of another length or with NaN in it."""
+    passage, vector = entry.passage, entry.vector
+    if vector.shape != (dimensions,) or not np.isfinite(vector).all():
+        raise StoreError(
+            f"{passage.document}: the embedder gave {vector.shape[0]} numbers, {dimensions} finite ones were expected"
+        )
+    number = int(passage.id, 16) - SHIFT
+    connection.execute(
+        f"INSERT INTO passages_{n} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            passage.document,
+            passage.start,
+            passage.end,
+            json.dumps(passage.heading, ensure_ascii=False),
+            passage.text,
+            entry.key,
+        ),
+    )
+    body = indexed_text(passage.title, passage.heading, passage.text)
+    connection.execute(f"INSERT INTO texts_{n} (rowid, body) VALUES (?, ?)", (number, body))
+    if vector.any():  # a vector without direction is near to nothing
+        blob = vector.astype(np.float32, copy=False).tobytes()
+        connection.execute(f"INSERT INTO vectors_{n} (rowid, vector) VALUES (?, ?)", (number, blob))
+
+
+def metadata_json(document: IndexedDocument) -> str:
+    """Return a document's metadata as JSON. Raises StoreError on what JSON has no form for."""
+    try:
+        return json.dumps(dict(document.metadata), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
+        ) from error
