@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
-    from ragc.artifact._home import sealed_lm
     from ragc.artifact._glance import Glance, glance
-    from ragc.artifact._home import locate
+    from ragc.artifact._home import locate, sealed_lm
     from ragc.artifact._load import load
     from ragc.artifact._manifest import Manifest, verify
     from ragc.artifact._package import package

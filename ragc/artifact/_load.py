@@ -47,16 +47,13 @@ def load(
         ArtifactError: it was touched, is of a newer schema, is another than `id`, or its source does not import here.
         ConfigError: `filters` are not in the language of filters.
     """
-    parse_filters(filters)
     verified = read(path)
-    manifest = verified.manifest
-    _check_id(manifest, id)
+    _check_id(verified.manifest, id)
     _warn_of_changes(verified)
-    program = program_class(verified)()
-    if not isinstance(program, dspy.Module):
-        raise ArtifactError(f"{manifest.path}: the sealed {manifest.program} is no dspy.Module")
-    _load_state(program, verified)
-    return Artifact(program, Serving(manifest, Choices(lm, store, filters), retrieves=_retrieves(program)))
+    parse_filters(filters)
+    program = _program(verified)
+    retrieves = any(True for _ in program.named_sub_modules(type_=Retrieve))
+    return Artifact(program, Serving(verified.manifest, Choices(lm, store, filters), retrieves=retrieves))
 
 
 def _check_id(manifest: Manifest, expected: str | None) -> None:
@@ -90,15 +87,17 @@ def _warn_of_changes(verified: Verified) -> None:
         )
 
 
-def _load_state(program: dspy.Module, verified: Verified) -> None:
+def _program(verified: Verified) -> dspy.Module:
+    """Return the sealed program in its sealed state."""
+    manifest = verified.manifest
+    program = program_class(verified)()
+    if not isinstance(program, dspy.Module):
+        raise ArtifactError(f"{manifest.path}: the sealed {manifest.program} is no dspy.Module; compile the task again")
     try:
         program.load_state(verified.state)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(
-            f"{verified.manifest.path}: the sealed state does not fit this DSPy ({dspy.__version__}): "
-            f"{type(error).__name__}: {error}; install dspy {verified.manifest.built['versions']['dspy']}"
+            f"{manifest.path}: the sealed state does not fit this DSPy ({dspy.__version__}): "
+            f"{type(error).__name__}: {error}; install dspy {manifest.built['versions']['dspy']}"
         ) from error
-
-
-def _retrieves(program: dspy.Module) -> bool:
-    return any(True for _ in program.named_sub_modules(type_=Retrieve))
+    return program
