@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ragc.errors import ConfigError
+from ragc.retrieval._query import Vector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +39,8 @@ class Embedder(Protocol):
     def embed_documents(self, texts: list[str]) -> NDArray[np.float32]:
         """Return an array of shape (len(texts), dimensions)."""
 
-    def embed_query(self, text: str) -> NDArray[np.float32]:
-        """Return an array of shape (dimensions,)."""
+    def embed_query(self, text: str) -> Vector:
+        """Return `dimensions` numbers; they may differ from a document's of the same text by float32 rounding."""
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the embedder sees in `text`: the unit of `chunk = { by = "tokens" }`."""

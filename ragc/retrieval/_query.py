@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from ragc.errors import ConfigError
 from ragc.retrieval._filters import Condition
@@ -11,6 +12,9 @@ from ragc.retrieval._filters import Condition
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Vector: TypeAlias = Union["array[float]", "NDArray[np.float32]"]
+"""Float32 numbers; a question's need no numpy, whose import would double what a first answer takes."""
 
 LEG_DEPTH = 100
 """How deep text and vectors are read before their scores are normalised and fused, at least."""
@@ -22,7 +26,7 @@ class Query:
 
     text: str
     """The question, as data: no operator in it means anything."""
-    vector: NDArray[np.float32] | None
+    vector: Vector | None
     """The question's vector, normalised; None where alpha is 0."""
     k: int
     """How many passages, at most."""

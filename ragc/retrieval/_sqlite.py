@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
-import numpy as np
 
 from ragc.errors import StoreError
 from ragc.retrieval._fusion import fuse
@@ -38,6 +37,7 @@ from ragc.retrieval._sqlite_write import close_holes, delete, insert, metadata_j
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MOST_HOLES = 4096
@@ -108,6 +108,8 @@ class SQLiteStore:
 
     def vectors(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """See Store."""
+        import numpy as np
+
         with self._connections.reading() as connection:
             row = self._row(connection) if connection else None
             if connection is None or row is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import apsw
-import sqlite_vec
 
 from ragc.errors import StoreError
 from ragc.retrieval._sqlite_sql import is_index
@@ -129,12 +130,21 @@ class Connections:
             self._idle, self._process = deque(), os.getpid()
 
 
+@functools.cache
+def _extension() -> str:
+    """Where the extension of the sqlite-vec package is; not from the package's code, which would import numpy."""
+    found = importlib.util.find_spec("sqlite_vec")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        return os.path.join(folder, "vec0")
+    raise StoreError("the sqlite-vec package is missing; pip install sqlite-vec")
+
+
 def _opened(uri: str, flags: int) -> apsw.Connection:
     connection = apsw.Connection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
     connection.set_busy_timeout(BUSY_MS)
     connection.pragma("mmap_size", MAPPED_BYTES)
     connection.enable_load_extension(True)
-    connection.load_extension(sqlite_vec.loadable_path())
+    connection.load_extension(_extension())
     connection.enable_load_extension(False)
     return connection
 

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import apsw
-import numpy as np
 
 from ragc.retrieval._fusion import Fused
 from ragc.retrieval._passage import Passage
@@ -46,9 +45,9 @@ def text_leg(connection: apsw.Connection, n: int, words: Sequence[str], depth: i
 
 def vector_leg(connection: apsw.Connection, n: int, query: Query, only: Allowed) -> dict[int, float]:
     """Return the cosine similarity of the passages that are nearest to the query's vector, by their numbers."""
-    if query.vector is None or not query.vector.any():
+    if query.vector is None or not any(query.vector):
         return {}
-    vector, depth = query.vector.astype(np.float32, copy=False).tobytes(), query.depth
+    vector, depth = query.vector.tobytes(), query.depth
     clause = only.clause("rowid")
     nearest = f"SELECT rowid, distance FROM vectors_{n} WHERE vector MATCH ? AND k = ? {clause}"
     found: list[tuple[Any, ...]] = []

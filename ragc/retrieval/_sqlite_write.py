@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 
 import apsw
-import numpy as np
 
 from ragc.errors import StoreError
 from ragc.retrieval._passage import indexed_text
@@ -36,6 +35,8 @@ def close_holes(connection: apsw.Connection, n: int) -> None:
 
 def insert(connection: apsw.Connection, n: int, entry: Entry, dimensions: int) -> None:
     """Write one passage to its three tables. Raises StoreError on a vector of another length or with NaN in it."""
+    import numpy as np
+
     passage, vector = entry.passage, entry.vector
     if vector.shape != (dimensions,) or not np.isfinite(vector).all():
         raise StoreError(
