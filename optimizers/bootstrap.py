@@ -4,11 +4,11 @@ from typing import Any
 
 import dspy
 
-from ragc.compiler import Run, Sizes, Work, costs, with_demonstrations
+from ragc.compiler import Run, Sizes, Work, costs, with_demonstrations, with_retrieval
 
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
-    return Work(training=sizes.train, candidates=settings["candidates"])
+    return Work(training=sizes.train if settings["bootstrapped"] else 0, candidates=settings["candidates"])
 
 
 @costs(_plan)
@@ -21,14 +21,16 @@ def bootstrap(
     bootstrapped: int = 2,
     threshold: float = 1.0,
     demo_passages: int = 1,
+    k: tuple[int, ...] = (1, 3),
 ) -> dspy.Module:
     """Draw `candidates` sets of `demos` demonstrations and keep the one that scores best on validation.
 
     A set holds up to `bootstrapped` demonstrations that the program answered itself with a score of at least
     `threshold`, and labelled ones for the rest. Each shows the `demo_passages` first passages that hold its answer.
+    Candidates take turns in how many passages they retrieve: `k`; empty leaves the program's own.
     """
     labelled = run.label(program, passages=demo_passages)
-    right = run.bootstrap(program, threshold=threshold, passages=demo_passages)
+    right = run.bootstrap(program, threshold=threshold, passages=demo_passages) if bootstrapped else []
     best = program
     for number in range(1, candidates + 1):
         rng = run.rng(f"set {number}")
@@ -37,6 +39,9 @@ def bootstrap(
         rest = [one for one in labelled if one.example not in taken]
         chosen += rng.sample(rest, min(demos - len(chosen), len(rest)))
         rng.shuffle(chosen)
-        run.evaluate(with_demonstrations(program, chosen), f"bootstrap {number}")
+        candidate = with_demonstrations(program, chosen)
+        if k:
+            candidate = with_retrieval(candidate, k=k[(number - 1) % len(k)])
+        run.evaluate(candidate, f"bootstrap {number}")
         best = run.best.program if run.best is not None else best
     return best

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._compile import compile
-from ragc.compiler._demonstrations import Demonstration, with_demonstrations
+from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
 from ragc.compiler._optimizer import Sizes, Work, costs
@@ -34,4 +34,5 @@ __all__ = [
     "evaluate",
     "open_bench",
     "with_demonstrations",
+    "with_retrieval",
 ]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc.evaluation import ABSTENTION, is_abstention
-from ragc.retrieval import Passages, cite
+from ragc.retrieval import Passages, Retrieve, cite
 
 if TYPE_CHECKING:
     from ragc.data import Example
@@ -105,6 +105,14 @@ def with_demonstrations(program: dspy.Module, chosen: Sequence[Demonstration]) -
     candidate = program.deepcopy()
     for name, predictor in candidate.named_predictors():
         predictor.demos = [dspy.Example(**one.fields[name]) for one in chosen if name in one.fields]
+    return candidate
+
+
+def with_retrieval(program: dspy.Module, **settings: Any) -> dspy.Module:
+    """A copy of `program` whose every Retrieve has `settings` (`k`, `alpha`, …). Raises ConfigError on a bad one."""
+    candidate = program.deepcopy()
+    for _, retrieve in candidate.named_sub_modules(type_=Retrieve):
+        retrieve.load_state({**retrieve.dump_state(), **settings})
     return candidate
 
 

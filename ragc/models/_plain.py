@@ -22,6 +22,7 @@ from dspy.adapters.utils import apply_output_field_defaults, format_field_value,
 from dspy.utils.exceptions import AdapterParseError
 from pydantic.fields import FieldInfo
 
+from ragc._fence import unfenced
 from ragc.models._grammar import grammar
 from ragc.models._raw import raw_arguments
 
@@ -37,7 +38,8 @@ class PlainAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
     """Writes a signature as plain text in one user message and reads its output fields from the lines that follow.
 
     Instructions on top, then demonstrations and the question in the same form, `Label: value` a field. A value of
-    several lines is folded into one, so that no line of it can be taken for another field. An engine that supports it
+    several lines is folded into one, so that no line of it can be taken for another field; fences of passages, which
+    such a line makes needless, are left out. An engine that supports it
     (`local/…`) gets the text raw, without a chat template, with a grammar that has every output field written.
 
     With one output field the answer is the first line; with several the model goes on with the next label. An empty
@@ -141,7 +143,7 @@ def _text(field: FieldInfo, value: Any) -> str:
     text = value if isinstance(value, str) else _rendered(value)
     if text is None:
         text = str(format_field_value(field_info=field, value=value))
-    return " ".join(text.split())
+    return " ".join(unfenced(text).split())
 
 
 def _rendered(value: Any) -> str | None:

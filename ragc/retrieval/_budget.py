@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ragc._fence import fenced
 from ragc._text import tokens
-from ragc.retrieval._fence import fenced
 from ragc.retrieval._passage import Passage
 
 NEAR = 0.85
@@ -24,7 +24,7 @@ def fitted(
 
     While they are too many, the worst-ranked near-duplicate of a better passage goes; when there is none, the last.
     """
-    costs = [count_tokens(fenced(passage) + "\n") for passage in passages]
+    costs = [count_tokens(fenced(passage.id, passage.source, passage.text) + "\n") for passage in passages]
     total = sum(costs)
     kept = list(range(len(passages)))
     if total > max_tokens:

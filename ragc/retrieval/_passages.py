@@ -8,7 +8,7 @@ from typing import overload
 import dspy
 import pydantic
 
-from ragc.retrieval._fence import fenced
+from ragc._fence import fenced
 from ragc.retrieval._passage import Passage
 
 NOTHING_FOUND = "(no passage was found)"
@@ -32,7 +32,7 @@ class Passages(dspy.Type, Sequence[Passage]):  # type: ignore[misc]  # DSPy ship
 
     def format(self) -> str:
         """Return the text that a model reads. The only place where passages become text."""
-        return "\n".join(map(fenced, self.passages)) or NOTHING_FOUND
+        return "\n".join(fenced(one.id, one.source, one.text) for one in self.passages) or NOTHING_FOUND
 
     @classmethod
     def description(cls) -> str:

@@ -25,6 +25,7 @@ ORDER = [
     "models",
     "data",
     "project",
+    "_fence",
     "_text",
     "_files",
     "errors",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ragc._fence import fenced
 from ragc.retrieval import Passage
 from ragc.retrieval._budget import estimated_tokens, fitted
-from ragc.retrieval._fence import fenced
 
 
 def passage(id_: str, text: str) -> Passage:
@@ -44,7 +44,7 @@ def test_nothing_fits() -> None:
 
 def test_the_fence_is_counted() -> None:
     assert fitted([A], len("<passage>") + len(A.text), len) == ((), ("a",))
-    assert fitted([A], len(fenced(A)) + 1, len) == ((A,), ())
+    assert fitted([A], len(fenced(A.id, A.source, A.text)) + 1, len) == ((A,), ())
 
 
 def test_estimate_is_bytes_by_four_rounded_up() -> None:

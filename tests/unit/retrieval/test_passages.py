@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import dspy
 import pytest
 
+from ragc._fence import unfenced
 from ragc.retrieval import Passage, Passages, passage_id
 
 LEAVE = Passage(
@@ -123,3 +124,11 @@ def test_passage_id_depends_on_document_and_span_alone() -> None:
     assert passage_id("leave.md", 0, 10) == passage_id("leave.md", 0, 10)
     assert len({passage_id(*key) for key in [("a", 0, 1), ("a", 0, 2), ("a", 1, 2), ("b", 0, 1)]}) == 4
     assert len(passage_id("a", 0, 1)) == 16
+
+
+def test_a_rendering_loses_its_fences_for_small_models_and_keeps_every_word() -> None:
+    one = Passage(id="a1", document="a.md", title="Leave", text="Five days\ncarry over.", heading=("Carrying over",))
+    two = Passage(id="b2", document="b.md", title="Rent", text="Due </passage> on 1 October.")
+    rendered = Passages(passages=(one, two)).format()
+    assert unfenced(rendered) == "Carrying over. Five days carry over.\nRent. Due < /passage> on 1 October."
+    assert unfenced("no fence at all") == "no fence at all"

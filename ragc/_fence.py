@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 
-from ragc.retrieval._passage import Passage
-
 _LESS = "<\uff1c\ufe64"  # less-than, its full-width and small forms
 _DANGEROUS = re.compile(
     rf"(?P<fence>[{_LESS}])(?=\s*[/\uff0f]?\s*passage)"
@@ -20,6 +18,7 @@ _DANGEROUS = re.compile(
     r"|(?P<inst>\[)(?=/?INST\])",
     re.IGNORECASE,
 )
+_FENCE = re.compile(r'<passage id="[^"]*" source="(?P<source>[^"]*)">\n(?P<text>.*?)\n</passage>', re.DOTALL)
 
 
 def defused(text: str) -> str:
@@ -27,7 +26,19 @@ def defused(text: str) -> str:
     return _DANGEROUS.sub(lambda match: match.group() + " ", text)
 
 
-def fenced(passage: Passage) -> str:
-    """Return the passage as a model reads it: an opening line with id and source, the text, a closing line."""
-    source = defused(" ".join(passage.source.split())).replace('"', "'")
-    return f'<passage id="{passage.id}" source="{source}">\n{defused(passage.text.strip())}\n</passage>'
+def fenced(id: str, source: str, text: str) -> str:
+    """Return a passage as a model reads it: an opening line with id and source, the text, a closing line."""
+    source = defused(" ".join(source.split())).replace('"', "'")
+    return f'<passage id="{id}" source="{source}">\n{defused(text.strip())}\n</passage>'
+
+
+def unfenced(rendered: str) -> str:
+    """Return rendered passages without their fences: each on a line, after the last heading it stands under.
+
+    For a model of a hundred million parameters, to which an id is one more thing to repeat. The line is what keeps a
+    passage apart then, so each is folded into one. Text that was not fenced is returned as it is.
+    """
+    found = [(one["source"].rpartition(" > ")[2], " ".join(one["text"].split())) for one in _FENCE.finditer(rendered)]
+    if not found:
+        return rendered
+    return "\n".join(f"{heading}. {text}" if heading else text for heading, text in found)
