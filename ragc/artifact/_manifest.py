@@ -120,11 +120,20 @@ def touched(folder: Path, what: str) -> ArtifactError:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON reads it back, in the form that is hashed (see the top of this file)."""
+    """Return `value` in dicts and lists, as JSON reads it back; figures stay as they are."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    return value
+
+
+def canonical(value: Any) -> Any:
+    """Return `value` in the one form that is hashed (see the top of this file)."""
+    if isinstance(value, Mapping):
+        return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return int(value)
     return value
@@ -132,7 +141,7 @@ def plain(value: Any) -> Any:
 
 def fingerprint(value: Any) -> str:
     """Return the SHA-256 of the canonical JSON of `value`."""
-    return digest(canonical_json(plain(value)))
+    return digest(canonical_json(canonical(value)))
 
 
 def render(document: Mapping[str, Any]) -> bytes:

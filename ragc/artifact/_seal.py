@@ -56,7 +56,10 @@ def seal(content: Content, target: Path) -> Sealed:
     """
     target = real(target)
     check_target(target)
-    files = _files(content, target)
+    try:
+        files = _files(content, target)
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"{target} cannot be sealed: JSON has no form for a part of it: {error}") from error
     _refuse_secrets(content, files)
     try:
         replace_folder(target, files)

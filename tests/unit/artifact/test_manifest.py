@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ragc.artifact import Content, Sealed, seal, verify
-from ragc.artifact._manifest import fingerprint, plain, render
+from ragc.artifact._manifest import canonical, fingerprint, render
 from ragc.errors import ArtifactError
 
 MakeContent = Callable[..., Content]
@@ -197,10 +197,25 @@ def test_the_id_depends_on_everything_it_is_made_of(root: Path, content: MakeCon
 
 
 def test_figures_have_one_form() -> None:
-    assert plain({"a": 1.0, "b": (0.1 + 0.2, -0.0, 1e300)}) == {"a": 1, "b": [0.30000000000000004, 0, 1e300]}
+    assert canonical({"a": 1.0, "b": (0.1 + 0.2, -0.0, 1e300)}) == {"a": 1, "b": [0.30000000000000004, 0, 1e300]}
     assert fingerprint({"b": 2.0, "a": [1]}) == fingerprint({"a": [1.0], "b": 2})
     assert fingerprint(json.loads(json.dumps({"a": 0.1, "b": 12345678901234567890.0}))) == fingerprint(
         {"b": 12345678901234567890.0, "a": 0.1}
     )
     with pytest.raises(ValueError, match="not JSON compliant"):
         fingerprint({"a": float("nan")})
+
+
+def test_figures_in_the_state_are_loaded_as_they_were(root: Path, content: MakeContent) -> None:
+    state = {"answer": {**content().state["answer"], "demos": [{"question": "?", "share": 2.0, "count": 2}]}}
+    sealed = seal(content(state=state), root / "compiled" / "plain")
+    demo = json.loads((sealed.path / "state.json").read_bytes())["answer"]["demos"][0]
+    assert [repr(value) for value in demo.values()] == ["'?'", "2.0", "2"]
+    assert verify(sealed.path).id == sealed.id
+
+
+def test_what_json_cannot_hold_is_refused(root: Path, content: MakeContent) -> None:
+    for value in (float("nan"), object(), {1, 2}):
+        with pytest.raises(ArtifactError, match="cannot be sealed: JSON has no form"):
+            seal(content(state={"answer": {"demos": [value]}}), root / "compiled" / "plain")
+    assert not (root / "compiled" / "plain").exists()
