@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from dspy.utils.callback import BaseCallback
@@ -68,6 +69,7 @@ class Meter:
         """The model string as configured, to the name that the provider answered with."""
         self._lock = threading.Lock()
         self._usage = Usage()
+        self._spent = Fraction()  # exact: the sum of floats would depend on the order in which calls finish
         self._in_flight = 0
         self._reserved_calls = 0
         self._reserved_usd = 0.0
@@ -132,7 +134,8 @@ class Meter:
             if call is None:
                 return
             if call.error is None or call.input_tokens:
-                self._usage = _add(self._usage, call)
+                self._spent += Fraction(call.usd or 0.0)
+                self._usage = _add(self._usage, call, float(self._spent))
             if answered_by is not None:
                 self.resolved[call.model] = answered_by
         for calls in self._recordings.get():
@@ -186,13 +189,13 @@ class _Watcher(BaseCallback):  # type: ignore[misc]  # dspy ships no types
             self._meter.note_stranger(str(getattr(instance, "model", type(instance).__name__)))
 
 
-def _add(usage: Usage, call: Call) -> Usage:
+def _add(usage: Usage, call: Call, spent: float) -> Usage:
     return Usage(
         usage.calls + 1,
         usage.input_tokens + call.input_tokens,
         usage.output_tokens + call.output_tokens,
         usage.cached_input_tokens + call.cached_input_tokens,
-        None if usage.usd is None or call.usd is None else usage.usd + call.usd,
+        None if usage.usd is None or call.usd is None else spent,
     )
 
 

@@ -190,3 +190,15 @@ def test_watcher_names_an_lm_that_the_meter_does_not_see(hosted: MakeLM) -> None
         assert not meter.strangers
         unknown("hello")
     assert meter.strangers == ("openai/elsewhere",)
+
+
+def test_the_sum_does_not_depend_on_the_order_in_which_calls_finish() -> None:
+    prices = [0.1, 0.2, 0.3, 1e-9, 0.7, 1e-7]
+    sums = set()
+    for order in (prices, prices[::-1], sorted(prices)):
+        meter = Meter()
+        for usd in order:
+            meter.begin()
+            meter.finish(Call("m", 1, 1, 0, usd, 0.0))
+        sums.add(meter.usage.usd)
+    assert len(sums) == 1
