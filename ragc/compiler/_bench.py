@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from ragc.project import Budget, ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
-LOCAL_THREADS = 1
-"""A local model uses every core for one call at a time; one thread asks it in the same order every time."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,12 @@ def thread_count(settings: ModelSettings, threads: int | None) -> int:
         if threads < 1:
             raise ConfigError(f"--threads {threads}: expected 1 or more")
         return threads
-    return settings.threads or (LOCAL_THREADS if settings.model.startswith("local/") else REMOTE_THREADS)
+    return settings.threads or (_cores() if settings.model.startswith("local/") else REMOTE_THREADS)
+
+
+def _cores() -> int:
+    """Cores of this process: a local model answers one call on each."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_bench(
