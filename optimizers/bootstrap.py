@@ -1,10 +1,11 @@
 """Demonstrations that the program itself got right, filled up with labelled ones; random search over sets of them."""
 
+from random import Random
 from typing import Any
 
 import dspy
 
-from ragc.compiler import Run, Sizes, Work, costs, with_demonstrations, with_retrieval
+from ragc.compiler import Demonstration, Run, Sizes, Work, costs, with_demonstrations, with_retrieval
 
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
@@ -16,7 +17,7 @@ def bootstrap(
     program: dspy.Module,
     run: Run,
     *,
-    candidates: int = 8,
+    candidates: int = 6,
     demos: int = 4,
     bootstrapped: int = 2,
     threshold: float = 1.0,
@@ -31,13 +32,13 @@ def bootstrap(
     """
     labelled = run.label(program, passages=demo_passages)
     right = run.bootstrap(program, threshold=threshold, passages=demo_passages) if bootstrapped else []
+    unanswerable = sum(not example.answerable for example in run.train) / len(run.train)
     best = program
     for number in range(1, candidates + 1):
         rng = run.rng(f"set {number}")
-        chosen = rng.sample(right, min(bootstrapped, demos, len(right)))
-        taken = {one.example for one in chosen}
-        rest = [one for one in labelled if one.example not in taken]
-        chosen += rng.sample(rest, min(demos - len(chosen), len(rest)))
+        abstaining = sum(rng.random() < unanswerable for _ in range(demos))
+        chosen = _draw(rng, right, bootstrapped, labelled, demos - abstaining, abstains=False)
+        chosen += _draw(rng, [], 0, labelled, abstaining, abstains=True)
         rng.shuffle(chosen)
         candidate = with_demonstrations(program, chosen)
         if k:
@@ -45,3 +46,24 @@ def bootstrap(
         run.evaluate(candidate, f"bootstrap {number}")
         best = run.best.program if run.best is not None else best
     return best
+
+
+def _draw(
+    rng: Random,
+    right: list[Demonstration],
+    most_right: int,
+    labelled: list[Demonstration],
+    count: int,
+    *,
+    abstains: bool,
+) -> list[Demonstration]:
+    """Draw `count` demonstrations that do or do not abstain: at most `most_right` of `right`, then labelled ones.
+
+    Apart, because a weak model is right most often where it says that it does not know, and a set of nothing else
+    would teach it to say so always.
+    """
+    own = [one for one in right if one.abstains == abstains]
+    chosen = rng.sample(own, min(most_right, count, len(own)))
+    taken = {one.example for one in chosen}
+    rest = [one for one in labelled if one.abstains == abstains and one.example not in taken]
+    return chosen + rng.sample(rest, min(count - len(chosen), len(rest)))
