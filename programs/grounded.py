@@ -13,8 +13,8 @@ class AnswerFromPassages(dspy.Signature):
     If the passages do not hold the answer, say: The documents do not say.
     """
 
-    question: str = dspy.InputField()
     passages: ragc.Passages = dspy.InputField()
+    question: str = dspy.InputField()
     answer: str = dspy.OutputField()
 
 
@@ -32,12 +32,12 @@ class GroundedAnswer(dspy.Module):
     def forward(self, question: str) -> dspy.Prediction:
         """Answer `question` with `answer`, `passages`, `citations` and `provenance`."""
         passages = self.retrieve(question)
-        return grounded(self.respond(question=question, passages=passages), passages)
+        return grounded(self.respond(passages=passages, question=question), passages)
 
     async def aforward(self, question: str) -> dspy.Prediction:
         """Like `forward`, without blocking."""
         passages = await self.retrieve.acall(question)
-        return grounded(await self.respond.acall(question=question, passages=passages), passages)
+        return grounded(await self.respond.acall(passages=passages, question=question), passages)
 
 
 def grounded(response: dspy.Prediction, passages: ragc.Passages) -> dspy.Prediction:
