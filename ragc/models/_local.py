@@ -31,7 +31,9 @@ class LocalEngine:
 
     Greedy (temperature 0) unless asked otherwise; with a temperature the seed is fixed. Even so an answer can differ
     now and then with what the worker read before: the part of a prompt that it still has in memory is not computed
-    again, and the rest is computed in another grouping. `Response.provider_data["seconds"]` is the model's time, waiting for a turn left out.
+    again, and the rest is computed in another grouping.
+
+    `Response.provider_data["seconds"]` is the model's time, waiting for a turn left out.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
