@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
-    from ragc.artifact._glance import Glance, glance
+    from ragc.artifact._glance import Glance, glance, is_tested, replaces
     from ragc.artifact._home import locate, sealed_lm
     from ragc.artifact._load import load
     from ragc.artifact._manifest import Manifest, verify
@@ -37,9 +37,11 @@ _HOME = {
     "check_target": "_seal",
     "collect_sources": "_sources",
     "glance": "_glance",
+    "is_tested": "_glance",
     "load": "_load",
     "locate": "_home",
     "package": "_package",
+    "replaces": "_glance",
     "seal": "_seal",
     "sealed_lm": "_home",
     "verify": "_manifest",
@@ -56,9 +58,11 @@ __all__ = [
     "check_target",
     "collect_sources",
     "glance",
+    "is_tested",
     "load",
     "locate",
     "package",
+    "replaces",
     "seal",
     "sealed_lm",
     "verify",

@@ -9,6 +9,7 @@ from typing import Any
 
 from ragc.artifact import _figures as figures
 from ragc.artifact._manifest import Manifest, read
+from ragc.errors import ArtifactError
 
 _ABOUT = ("program", "model", "embedder", "optimizer", "made")
 
@@ -40,6 +41,32 @@ def glance(path: Path | str) -> Glance:
         "state": state,
     }
     return Glance(tuple(_rows(manifest, state)), details)
+
+
+def is_tested(path: Path | str) -> bool:
+    """Whether a readable artifact stands at `path` whose verdict rests on the test split."""
+    manifest = _there(path)
+    return manifest is not None and manifest.verdict["word"] != "not tested"
+
+
+def replaces(path: Path | str) -> str | None:
+    """Say what a seal at `path` would replace, in one line: `replaces 86cc8674 (better, +34.7)`; None for nothing."""
+    if not Path(path).exists():
+        return None
+    manifest = _there(path)
+    if manifest is None:
+        return "replaces an artifact that was touched"
+    verdict = manifest.verdict
+    gain = verdict.get("difference")
+    word = verdict["word"] if gain is None else f"{verdict['word']}, {figures.write(gain, 'gain')}"
+    return f"replaces {manifest.name} ({word})"
+
+
+def _there(path: Path | str) -> Manifest | None:
+    try:
+        return read(path).manifest
+    except ArtifactError:
+        return None
 
 
 def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

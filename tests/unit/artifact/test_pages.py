@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ragc.artifact import Content, Question, Sealed, glance, seal
+from ragc.artifact import Content, Question, Sealed, glance, is_tested, replaces, seal
 from ragc.artifact._figures import usd, write
 from ragc.artifact._html import element
 
@@ -157,6 +157,22 @@ def test_a_glance_has_the_figures(sealed: Sealed) -> None:
     assert rows["slices"][0] == "direct   17.9 →  29.6   of 2"
     assert seen.details["id"] == sealed.id
     assert seen.details["state"]["answer"]["demos"]
+
+
+def test_a_seal_can_say_what_it_will_replace(root: Path, content: MakeContent, sealed: Sealed) -> None:
+    assert replaces(sealed.path) == f"replaces {sealed.id[:8]} (better, +11.7)"
+    assert is_tested(sealed.path)
+
+    untested = seal(content(verdict={"word": "not tested", "sentence": ""}), sealed.path)
+    assert replaces(sealed.path) == f"replaces {untested.id[:8]} (not tested)"
+    assert not is_tested(sealed.path)
+
+    (sealed.path / "state.json").write_text("{}")
+    assert replaces(sealed.path) == "replaces an artifact that was touched"
+    assert not is_tested(sealed.path)
+
+    assert replaces(root / "compiled" / "other") is None
+    assert not is_tested(root / "compiled" / "other")
 
 
 def test_figures_are_written_for_people() -> None:
