@@ -15,10 +15,12 @@ from ragc.data import (
     Example,
     Splits,
     assign_splits,
+    check_inputs,
     check_labels,
     find_leaks,
     read_corpus,
     read_examples,
+    unsupported_answers,
     verbatim_in_corpus,
 )
 from ragc.errors import ConfigError
@@ -61,16 +63,34 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
     splits = assign_splits(labels.valid, project.splits_path(task))
     find_leaks(splits)
     warn = [f"skipped {task.corpus}/{one.path}: {one.reason}" for one in corpus.skipped]
-    warn += [f'stale label "{one.example.id}": {one.reason}' for one in labels.stale]
-    warn += [f'example "{one.example.id}" is set aside: {one.reason}' for one in splits.aside]
-    asked = verbatim_in_corpus(labels.valid, corpus)
-    if asked:
-        warn.append(f"{len(asked)} questions stand word for word in the corpus, such as {asked[0]}")
+    warn += [f"stale label {one.example.named}: {one.reason}" for one in labels.stale]
+    warn += [f"example {one.example.named} is set aside: {one.reason}" for one in splits.aside]
+    warn += _doubtful(labels.valid, corpus)
     for text in warn[:10]:
         on_event(Warned(text))
     if len(warn) > 10:
         on_event(Warned(f"{len(warn) - 10} more warnings like these"))
     return Labelled(corpus, splits, labels.valid)
+
+
+def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:
+    """Labels that may be stale, and questions that the corpus holds word for word."""
+    warn = []
+    gone = set(unsupported_answers(examples, corpus))
+    if gone:
+        first = next(example for example in examples if example.id in gone)
+        warn.append(
+            f"{len(gone)} of {len(examples)} labels have an answer that stands in no document, such as "
+            f'"{first.answers[0]}" to "{first.question}": mend the labels whose documents changed'
+        )
+    asked = verbatim_in_corpus(examples, corpus)
+    if asked:
+        first = asked[0].example
+        warn.append(
+            f"{len(asked)} of {len(examples)} questions stand word for word in the corpus, such as "
+            f'"{first.question}" in {asked[0].document}: fine for a FAQ, else reword them'
+        )
+    return warn
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
 from ragc.data._examples import Evidence, Example, examples_fingerprint, read_examples
-from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold, verbatim_in_corpus
+from ragc.data._inputs import check_inputs
+from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks
+from ragc.data._verbatim import Verbatim, unsupported_answers, verbatim_in_corpus
 
 __all__ = [
     "Aside",
@@ -20,7 +22,9 @@ __all__ = [
     "Span",
     "Splits",
     "Stale",
+    "Verbatim",
     "assign_splits",
+    "check_inputs",
     "check_labels",
     "examples_fingerprint",
     "find_leaks",
@@ -29,5 +33,6 @@ __all__ = [
     "near_duplicates",
     "read_corpus",
     "read_examples",
+    "unsupported_answers",
     "verbatim_in_corpus",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 from ragc._files import canonical_json, digest
 from ragc._text import normalise
 from ragc.data._lines import BadLine, BadLines, json_lines, shown
-from ragc.data._table import table_rows
+from ragc.data._table import derived_id, table_rows
 from ragc.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -41,11 +41,19 @@ class Example:
     """What the user asked for, `train`, `validation` or `test`; None: assigned."""
     inputs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Other keys: they reach the program's inputs by name."""
+    line: int | None = field(default=None, compare=False)
+    """Where it stands in its file, counted from 1."""
 
     @property
     def answerable(self) -> bool:
         """Whether the corpus knows."""
         return bool(self.answers)
+
+    @property
+    def named(self) -> str:
+        """How messages name it: its id, or its question where the file gives none, and its line."""
+        name = shown(self.question if self.id == derived_id(self.question) else self.id)
+        return name if self.line is None else f"{name} (line {self.line})"
 
 
 def read_examples(path: Path) -> tuple[Example, ...]:
@@ -68,7 +76,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     lines: dict[str, int] = {}
     for line, record in records:
         try:
-            example = _example(record)
+            example = _example(record, line)
         except BadLine as error:
             bad.add(line, str(error))
             continue
@@ -93,7 +101,7 @@ def examples_fingerprint(examples: Iterable[Example]) -> str:
     return digest(canonical_json(labels))
 
 
-def _example(record: Mapping[str, Any]) -> Example:
+def _example(record: Mapping[str, Any], line: int) -> Example:
     for key in ("id", "question", "answers"):
         if key not in record:
             raise BadLine(f'missing key "{key}"{_like(key, record)}')
@@ -113,6 +121,7 @@ def _example(record: Mapping[str, Any]) -> Example:
         slice=_optional(record, "slice"),
         split=split,
         inputs={key: value for key, value in record.items() if key not in _KNOWN},
+        line=line,
     )
 
 

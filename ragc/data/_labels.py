@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ragc._text import find_span, tokens
+from ragc._text import find_span
 from ragc.data._corpus import Corpus
 from ragc.data._examples import Evidence, Example
 from ragc.data._lines import shown
 from ragc.errors import DataError
 
 MOST_STALE = 0.2
-_SHORTEST = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def check_labels(examples: Sequence[Example], corpus: Corpus) -> Labels:
     """
     stale = [Stale(example, reason) for example in examples if (reason := _fault(example, corpus)) is not None]
     if len(stale) > MOST_STALE * len(examples):
-        named = "; ".join(f'"{one.example.id}": {one.reason}' for one in stale[:3])
+        named = "; ".join(f"{one.example.named}: {one.reason}" for one in stale[:3])
         raise DataError(
             f"{len(stale)} of {len(examples)} labels are stale, at most {MOST_STALE:.0%} may be: {named}"
             f"{'; …' if len(stale) > 3 else ''}; mend their evidence or see whether this is the right corpus"
@@ -72,26 +71,6 @@ def gold_spans(example: Example, corpus: Corpus) -> tuple[Span, ...]:
 def is_gold(spans: Iterable[Span], document: str, start: int, end: int) -> bool:
     """Return whether the passage of `document` from `start` to `end` overlaps one of the gold spans."""
     return any(span.overlaps(document, start, end) for span in spans)
-
-
-def verbatim_in_corpus(examples: Sequence[Example], corpus: Corpus) -> tuple[str, ...]:
-    """Return the ids of examples whose question stands word for word in a document, in the examples' order.
-
-    Case and punctuation do not count; a question of fewer than four words is not looked for.
-    """
-    wanted: dict[tuple[str, ...], list[tuple[str, list[str]]]] = {}
-    for example in examples:
-        words = tokens(example.question)
-        if len(words) >= _SHORTEST:
-            wanted.setdefault(tuple(words[:_SHORTEST]), []).append((example.id, words))
-    found: set[str] = set()
-    for document in corpus.documents if wanted else ():
-        words = tokens(document.text)
-        for at, opening in enumerate(zip(*(words[i:] for i in range(_SHORTEST)), strict=False)):
-            for id_, question in wanted.get(opening, ()):
-                if words[at : at + len(question)] == question:
-                    found.add(id_)
-    return tuple(example.id for example in examples if example.id in found)
 
 
 def _fault(example: Example, corpus: Corpus) -> str | None:

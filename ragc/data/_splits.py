@@ -64,10 +64,11 @@ def assign_splits(examples: Sequence[Example], path: Path) -> Splits:
     assigned = {example.id: recorded[example.id] for example in examples if example.id in recorded} | asked
     aside: dict[str, str] = {}
     fresh: list[list[Example]] = []
+    names = {example.id: example.named for example in examples}
     for group in _new_groups(examples, assigned):
         near = sorted({assigned[id_] for id_ in group.neighbours})
         if len(near) > 1:
-            reason = f"nearly the same as {_named(group.neighbours, assigned)}"
+            reason = f"nearly the same as {_one_each(group.neighbours, assigned, names)}"
             aside.update((example.id, reason) for example in group.members)
         elif near:
             assigned.update((example.id, near[0]) for example in group.members)
@@ -87,7 +88,7 @@ def find_leaks(splits: Splits) -> None:
     """Raise DataError, naming the first three pairs, when the same or nearly the same question is in two splits."""
     where = [(name, example) for name, part in splits._parts().items() for example in part]
     leaks = [
-        f'"{where[i][1].id}" ({where[i][0]}) and "{where[j][1].id}" ({where[j][0]})'
+        f"{where[i][1].named} in {where[i][0]} and {where[j][1].named} in {where[j][0]}"
         for i, j in near_duplicates([example.question for _, example in where])
         if where[i][0] != where[j][0]
     ]
@@ -171,10 +172,10 @@ def _check_sizes(parts: Mapping[str, Sequence[Example]], path: Path) -> None:
         )
 
 
-def _named(ids: Sequence[str], assigned: Mapping[str, str]) -> str:
-    """Return one id of each split."""
+def _one_each(ids: Sequence[str], assigned: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """Return the name of one example of each split."""
     first = {assigned[id_]: id_ for id_ in reversed(ids)}
-    return " and ".join(f'"{first[name]}" ({name})' for name in SPLITS if name in first)
+    return " and ".join(f"{names[first[name]]} in {name}" for name in SPLITS if name in first)
 
 
 def _read(path: Path) -> dict[str, str]:

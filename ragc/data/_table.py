@@ -51,7 +51,7 @@ def _record(cells: dict[str, str], known: Sequence[str]) -> dict[str, Any]:
     record: dict[str, Any] = {name: cell for name, cell in cells.items() if name and name not in known}
     record["question"] = cells["question"].strip()
     record["answers"] = _parted(cells["answers"])
-    record["id"] = cells["id"].strip() if "id" in cells else _derived_id(record["question"])
+    record["id"] = cells["id"].strip() if "id" in cells else derived_id(record["question"])
     for name in ("slice", "split"):
         if cells.get(name, "").strip():
             record[name] = cells[name].strip()
@@ -66,7 +66,8 @@ def _record(cells: dict[str, str], known: Sequence[str]) -> dict[str, Any]:
     return record
 
 
-def _derived_id(question: str) -> str:
+def derived_id(question: str) -> str:
+    """Return the id of an example in a file without a column `id`."""
     return f"q-{digest(normalise(question).encode())[:12]}"
 
 

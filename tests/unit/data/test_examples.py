@@ -157,6 +157,14 @@ def test_csv_has_the_same_columns(tmp_path: Path) -> None:
     )
 
 
+def test_an_example_knows_its_line_and_how_messages_name_it(tmp_path: Path) -> None:
+    given = read_examples(lines(tmp_path, GOOD, "", {**GOOD, "id": "b"}))
+    assert [example.named for example in given] == ['"a" (line 1)', '"b" (line 3)']
+    derived = read_examples(table(tmp_path, 'question,answers\n"How\nlong?",five\nWho?,me\n'))
+    assert [example.named for example in derived] == ['"How\\nlong?" (line 2)', '"Who?" (line 4)']
+    assert given[0] == Example("a", "How long?", ("five days",))
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_csv_of_a_spreadsheet_in_another_country(tmp_path: Path, separator: str) -> None:
     file = table(tmp_path, f"question{separator}answers\r\nHow long, then?{separator}five\r\n")

@@ -13,7 +13,6 @@ from ragc.data import (
     check_labels,
     gold_spans,
     is_gold,
-    verbatim_in_corpus,
 )
 from ragc.errors import DataError
 
@@ -91,10 +90,3 @@ def test_a_passage_is_gold_when_it_overlaps() -> None:
 
 def test_evidence_that_is_gone_has_no_span() -> None:
     assert gold_spans(example(1, Evidence("gone.md"), Evidence("leave.md", "no such words")), CORPUS) == ()
-
-
-def test_questions_that_stand_in_the_corpus_are_found() -> None:
-    corpus = Corpus((Document("faq", "FAQ", "## Can I carry days over?\nYes. Who pays? You."),))
-    questions = ["can I carry days over", "Can I carry days across?", "Who pays?", "Carry the days over?"]
-    examples = [example(i, question=q) for i, q in enumerate(questions)]
-    assert verbatim_in_corpus(examples, corpus) == ("e0",)

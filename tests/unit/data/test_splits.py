@@ -117,7 +117,7 @@ def test_one_that_is_near_to_two_splits_is_set_aside(tmp_path: Path) -> None:
     assert near_duplicates([e.question for e in (left, middle, right)]) == [(0, 1), (1, 2)]
     splits = assign_splits([*labelled(20), left, middle, right], path)
     assert [one.example.id for one in splits.aside] == ["middle"]
-    assert splits.aside[0].reason == 'nearly the same as "left" (train) and "right" (test)'
+    assert splits.aside[0].reason == 'nearly the same as "left" in train and "right" in test'
     assert "middle" not in where(splits)
     assert "middle" not in path.read_text()
     find_leaks(splits)
@@ -187,7 +187,7 @@ def test_the_same_question_in_two_splits_fails(tmp_path: Path) -> None:
         Example("two", "how many day can I carry over", ("a",), split="test"),
     ]
     splits = assign_splits(examples, tmp_path / "splits.json")
-    with pytest.raises(DataError, match=r'two splits: "one" \(train\) and "two" \(test\)') as caught:
+    with pytest.raises(DataError, match='two splits: "one" in train and "two" in test') as caught:
         find_leaks(splits)
     assert "\n" not in str(caught.value)
 
