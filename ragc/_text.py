@@ -68,8 +68,7 @@ def answer_key(text: str) -> str:
     """
     kept = _NUMBER_COMMA.sub("", normalise(text))
     kept = _CURRENCY_SIGN.sub(r" \1 ", _DECIMAL_POINT.sub("\0", kept))
-    kept = "".join(" " if c in "-/|" else "" if _is_punctuation(c) else c for c in kept)
-    kept = " ".join(kept.replace("\0", ".").split())
+    kept = " ".join(kept.translate(_KEPT).replace("\0", ".").split())
     return " ".join(_ARTICLES.sub(" ", kept).split()) or kept
 
 
@@ -78,8 +77,21 @@ def tokens(text: str) -> list[str]:
     return _UNSPACED.sub(r" \1 ", answer_key(text)).split()
 
 
-def _is_punctuation(character: str) -> bool:
-    return character in "%+<=>^~" or unicodedata.category(character).startswith("P")
+class _Kept(dict[int, str]):
+    """For `str.translate`: punctuation goes, hyphens and slashes part words, the rest stays; filled as it is met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character in "-/|":
+            kept = " "
+        else:
+            gone = character in "%+<=>^~" or unicodedata.category(character).startswith("P")
+            kept = "" if gone else character
+        self[code] = kept
+        return kept
+
+
+_KEPT = _Kept()
 
 
 def _at_edges(text: str, start: int, end: int) -> bool:
