@@ -1,14 +1,17 @@
 """Demonstrations that the program itself got right, filled up with labelled ones; random search over sets of them."""
 
+from math import inf
 from random import Random
 from typing import Any
 
 import dspy
 
-from ragc.compiler import Demonstration, Run, Sizes, Work, costs, with_demonstrations, with_retrieval
+from ragc.compiler import Demonstration, Run, Sizes, Work, check, costs, with_demonstrations, with_retrieval
 
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
+    check(settings, candidates=(1, inf), demos=(0, inf), bootstrapped=(0, inf), threshold=(0, 1))
+    check(settings, demo_passages=(1, inf), k=(1, inf))
     return Work(training=sizes.train if settings["bootstrapped"] else 0, candidates=settings["candidates"])
 
 

@@ -1,13 +1,15 @@
 """Demonstrations as labelled: what the training examples say, shown to the model."""
 
+from math import inf
 from typing import Any
 
 import dspy
 
-from ragc.compiler import Run, Sizes, Work, costs, with_demonstrations
+from ragc.compiler import Run, Sizes, Work, check, costs, with_demonstrations
 
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
+    check(settings, candidates=(1, inf), demos=(0, inf), demo_passages=(1, inf))
     return Work(training=0, candidates=settings["candidates"])
 
 

@@ -66,8 +66,7 @@ def command(  # noqa: PLR0913  the flags of the product's main command
         )
     if as_json:
         emit(result.as_json())
-    else:
-        _close(result)
+    _close(result, err=as_json)
     ctx.exit(result.exit_code)
 
 
@@ -123,15 +122,15 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _close(result: CompileResult) -> None:
-    """The last lines: what it took, why it stopped, and what to type next."""
+def _close(result: CompileResult, *, err: bool) -> None:
+    """The last lines: what it took, why it stopped, and what to type next; on stderr with `err`."""
     from ragc.cli._terminal import duration
 
     if result.usage is not None and result.usage.calls:
         usage = result.usage
         money = "no known price" if usage.usd is None else f"${usage.usd:.2f}"
         tokens = usage.input_tokens + usage.output_tokens
-        row("cost", f"{usage.calls:,} calls, {tokens:,} tokens, {money}, {duration(result.seconds)}")
+        row("cost", f"{usage.calls:,} calls, {tokens:,} tokens, {money}, {duration(result.seconds)}", err=err)
     if result.strangers:
         note(f"warning: called past ragc, and not in the cost: {', '.join(result.strangers)}")
     if result.stopped is not None:
@@ -141,7 +140,10 @@ def _close(result: CompileResult) -> None:
             "errors": "too many examples ended in an error",
             "interrupted": "interrupted",
         }[result.stopped]
-        row("stopped", why if result.artifact is None else f"{why}; the best so far is sealed")
+        row("stopped", why if result.artifact is None else f"{why}; the best so far is sealed", err=err)
     if result.artifact is not None:
         question = 'question="…"'
-        row("use it", f"from compiled import {result.task}; {result.task}({question}).answer")
+        name = f"from compiled import {result.task}; {result.task}"
+        if result.artifact.parent.name != "compiled":
+            name = f'import ragc; ragc.load("{result.artifact}")'
+        row("use it", f"{name}({question}).answer", err=err)

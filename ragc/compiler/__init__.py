@@ -10,7 +10,7 @@ from ragc.compiler._compile import compile
 from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
-from ragc.compiler._optimizer import Sizes, Work, costs
+from ragc.compiler._optimizer import Sizes, Work, check, costs
 from ragc.compiler._result import CompileResult
 from ragc.compiler._run import Candidate, Run
 
@@ -29,6 +29,7 @@ __all__ = [
     "Work",
     "Working",
     "ask",
+    "check",
     "compile",
     "costs",
     "evaluate",

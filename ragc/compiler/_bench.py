@@ -81,7 +81,7 @@ def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:
         first = next(example for example in examples if example.id in gone)
         warn.append(
             f"{len(gone)} of {len(examples)} labels have an answer that stands in no document, such as "
-            f'"{first.answers[0]}" to "{first.question}": mend the labels whose documents changed'
+            f'"{first.answers[0]}" ({first.named}): mend the labels whose documents changed'
         )
     asked = verbatim_in_corpus(examples, corpus)
     if asked:
@@ -162,6 +162,7 @@ def open_bench(
     chosen = load_program(project, task.program)
     metric = load_metric(project, task.metric)
     labelled = read_labelled(project, task, on_event, strict=strict)
+    check_inputs(labelled.examples, chosen, project.path(task.examples))
     prepare_model(settings)
     meter = Meter(budget)
     lm = make_lm(settings, meter=meter)

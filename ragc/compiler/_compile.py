@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PILOT = 5
 """Questions that are answered before the estimate."""
+FEW = 20
+"""Test questions below which a verdict is hardly to be had."""
 
 
 def compile(  # noqa: PLR0913  the public name of what the product does, and its command's flags
@@ -99,7 +101,10 @@ class _Compilation:
     def __post_init__(self) -> None:
         splits = self.bench.labelled.splits
         self.validation = sample(splits.validation, self.bench.task.validation_sample, self.seed)
+        self._plan()  # refuses settings out of their range
         self.on_event(describe_sizes(self.bench, len(self.validation)))
+        if len(splits.test) < FEW:
+            self.on_event(Warned(f"{len(splits.test)} test questions show only a very large gain: label some hundred"))
 
     # -- the run, from the estimate to the seal
 

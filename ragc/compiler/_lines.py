@@ -89,6 +89,8 @@ def _usd(values: tuple[float, float] | None) -> str:
 
 
 def _minutes(values: tuple[float, float]) -> str:
+    if values[1] < 120:
+        return f"about {max(1, round(values[0]))}–{max(2, round(values[1]))} s"
     low, high = (max(1, round(value / 60)) for value in values)
     return f"about {low} min" if low == high else f"{low}–{high} min"
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from ragc.errors import ConfigError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,6 +31,19 @@ class Work:
 
 
 Plan = Callable[[Sizes, dict[str, Any]], Work]
+
+
+def check(settings: dict[str, Any], **ranges: tuple[float, float]) -> None:
+    """Raises ConfigError unless each named setting, or each item of it, lies in its range, ends included.
+
+    Called in an optimizer's plan it refuses a setting before anything is paid for.
+    """
+    for name, (low, high) in ranges.items():
+        value = settings[name]
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if not low <= one <= high:
+                expected = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+                raise ConfigError(f"--set {name}={one}: expected {expected}")
 
 
 def costs(plan: Plan) -> Callable[[Function], Function]:

@@ -77,8 +77,9 @@ class Run:
         """
         state = state_of(program)
         fresh = self._restore(state)
-        if self._meter.exhausted:
-            raise BudgetExhausted("the search's share of the budget is used up")
+        if self._meter.exhausted or not self._affordable():
+            self._meter.exhausted = True
+            raise BudgetExhausted("the search's share of the budget holds no further candidate")
         scores: list[Outcome] = []
 
         def tell(outcome: Outcome) -> None:
@@ -89,6 +90,14 @@ class Run:
         self.candidates.append(Candidate(label, fresh, state, evaluation, over_limits(evaluation, self.limits)))
         self.after_candidate()
         return evaluation
+
+    def _affordable(self) -> bool:
+        """Whether the search's share holds one more candidate, judging by the dearest one so far."""
+        known = [self.baseline, *self.candidates]
+        calls = max(outcome.calls for one in known for outcome in one.evaluation.outcomes)
+        usd = max(one.evaluation.usd_per_question or 0.0 for one in known)
+        questions = len(self.validation)
+        return self._meter.affords(questions * calls, questions * usd)
 
     def label(self, program: dspy.Module, *, passages: int = 1) -> list[Demonstration]:
         """Demonstrations of the training examples as labelled, `passages` of each retrieval; no call is made."""

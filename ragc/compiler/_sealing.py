@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ragc import tracking
 from ragc.artifact import Candidate as SealedCandidate
-from ragc.artifact import Content, Question, collect_sources, package, seal
+from ragc.artifact import Content, Question, collect_sources, is_tested, package, replaces, seal
 from ragc.compiler._events import Finished, OnEvent, Warned
 from ragc.compiler._result import cost_of
 from ragc.data import examples_fingerprint
 from ragc.models import describe
 
+UNTESTED = ".ragc/untested"
+"""Where an artifact goes that was not tested, when a tested one stands in its place."""
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ragc.compiler._bench import Bench
     from ragc.compiler._result import CompileResult
     from ragc.compiler._run import Candidate, Run
@@ -34,14 +39,16 @@ def seal_result(
     """
     chosen = candidate if candidate is not None and result.sealed == "candidate" else run.baseline
     content = _content(bench, run, result, chosen, optimizer)
-    sealed = seal(content, bench.project.compiled_path(bench.task))
-    package(sealed.path.parent)
+    target, line = _place(bench, result)
+    sealed = seal(content, target)
+    if target == bench.project.compiled_path(bench.task):
+        package(sealed.path.parent)
     result = replace(result, artifact=sealed.path, id=sealed.id)
-    shown = sealed.path
-    if sealed.path.is_relative_to(bench.project.root.resolve()):
-        shown = sealed.path.relative_to(bench.project.root.resolve())
-    what = "" if result.sealed == "candidate" else "  (the uncompiled program: the candidate scored below it)"
-    on_event(Finished("sealed", (f"{shown}  {sealed.id[:8]}{what}",)))
+    what = ""
+    if result.sealed == "baseline":
+        why = "no candidate is within the limits" if candidate is None else "the candidate scored below it"
+        what = f"  (the uncompiled program: {why})"
+    on_event(Finished("sealed", (f"{_shown(sealed.path, bench)}  {sealed.id[:8]}{what}", *filter(None, [line]))))
     for warning in tracking.log_compile(
         uri=bench.project.settings.tracking,
         root=bench.project.root,
@@ -51,6 +58,24 @@ def seal_result(
     ):
         on_event(Warned(warning))
     return result
+
+
+def _place(bench: Bench, result: CompileResult) -> tuple[Path, str | None]:
+    """Where the artifact goes, and what is to be said of the one that is there.
+
+    An artifact that was not tested does not replace one that was: it is put aside.
+    """
+    target = bench.project.compiled_path(bench.task)
+    if result.verdict == "not tested" and is_tested(target):
+        aside = bench.project.path(UNTESTED) / bench.task.name
+        return aside, f"{_shown(target, bench)} was tested and stays: an untested artifact does not replace it"
+    return target, replaces(target)
+
+
+def _shown(path: Path, bench: Bench) -> Path:
+    """The path as it is printed: below the project where it is."""
+    root = bench.project.root.resolve()
+    return path.resolve().relative_to(root) if path.resolve().is_relative_to(root) else path
 
 
 def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, optimizer: dict[str, Any]) -> Content:

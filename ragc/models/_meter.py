@@ -97,6 +97,15 @@ class Meter:
         """Make what was set aside available."""
         self.reserve()
 
+    def affords(self, calls: float, usd: float) -> bool:
+        """Whether the caps, less what is set aside, leave room for so many more calls and dollars."""
+        with self._lock:
+            used = self._usage
+            if self.cap_calls is not None and used.calls + calls > self.cap_calls - self._reserved_calls:
+                return False
+            spent = used.usd
+            return self.cap_usd is None or spent is None or spent + usd <= self.cap_usd - self._reserved_usd
+
     def check(self) -> None:
         """Raises BudgetExhausted when one more call would pass the cap less what is set aside, `fatal` if there is one.
 
