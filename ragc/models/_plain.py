@@ -28,7 +28,7 @@ from ragc.models._raw import raw_arguments
 
 Signature = type[dspy.Signature]
 
-LAST_FIELD_TOKENS = 64
+LAST_FIELD_TOKENS = 40
 """Room for the last output field, unless `max_tokens` says otherwise."""
 EARLIER_FIELD_TOKENS = 128
 """Room for each field before it: what comes before an answer is reasoning, and longer."""
