@@ -4,7 +4,11 @@ pip install fastapi uvicorn
 uvicorn service:app --workers 2
 
     POST /ask {"question": "…"}    an answer, with the passages that support it
-    GET /health                    200 when it can answer, 503 with the reason when it cannot
+    GET /health                    200: model, key, index and store are in place; it does not call the model
+
+The sealed model answers, reached where [tool.ragc] in pyproject.toml says when that names the same model, else where it
+was when the artifact was compiled. RAGC_LM names another model, RAGC_STORE another store. Start the service again after
+`ragc compile`; `ragc index` needs no restart.
 """
 
 from __future__ import annotations
@@ -15,16 +19,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from compiled import handbook
-from ragc.errors import RagcError
+from ragc.errors import ExampleError, RagcError
 
 log = logging.getLogger("uvicorn.error")
 
 
 class Question(BaseModel):
     """What is asked."""
+
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     question: str = Field(min_length=1, max_length=2_000)
 
@@ -70,6 +76,9 @@ async def ask(asked: Question) -> Answer:
     """Answer one question. Many are in flight at once, without a thread each."""
     try:
         found = await handbook.acall(question=asked.question)
+    except ExampleError as error:  # this question alone: the model's answer has not the expected form, or none came
+        log.warning(error)
+        raise HTTPException(502, str(error)) from error
     except RagcError as error:
         log.error(error)  # the reason is for you, not for whoever asks
         raise HTTPException(503, "the question cannot be answered now") from error
@@ -84,7 +93,7 @@ async def ask(asked: Question) -> Answer:
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say whether index, model and key are there. Calls no model."""
+    """Say whether model, key, index and store are in place; 503 with the reason where not. Does not call the model."""
     try:
         return {"status": await asyncio.to_thread(handbook.ready)}
     except RagcError as error:

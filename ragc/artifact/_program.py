@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
+from ragc.artifact._failures import explained, refuse_blank
 from ragc.artifact._manifest import Manifest
 from ragc.artifact._serving import Opened, Serving
 
@@ -57,16 +58,20 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         return self
 
     def forward(self, *question: str, **inputs: Any) -> dspy.Prediction:
-        """Answer. Raises ModelError, StoreError, ArtifactError, ExampleError, and what the program itself raises."""
+        """Answer. Raises ModelError, StoreError, ArtifactError, ExampleError, and what the program itself raises.
+
+        ExampleError: this one question was not answered; it is empty, or the model's answer has not the expected form.
+        """
+        given = _named(question, inputs)
         opened = self._ready()
-        with dspy.context(lm=opened.lm, adapter=opened.adapter):
-            return self._signed(self.program(**_named(question, inputs)), opened)
+        with dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
+            return self._signed(self.program(**given), opened)
 
     async def aforward(self, *question: str, **inputs: Any) -> dspy.Prediction:
         """Answer without blocking the event loop; a program that has no `aforward` runs in a thread."""
-        opened = self._ready() if self._serving.opened else await asyncio.to_thread(self._ready)
         given = _named(question, inputs)
-        with dspy.context(lm=opened.lm, adapter=opened.adapter):
+        opened = self._ready() if self._serving.opened else await asyncio.to_thread(self._ready)
+        with dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
             if hasattr(self.program, "aforward"):
                 prediction = await self.program.acall(**given)
             else:
@@ -152,9 +157,9 @@ class _Settings:
 
 
 def _named(question: tuple[str, ...], inputs: dict[str, Any]) -> dict[str, Any]:
-    """One string without a name is the question."""
-    if not question:
-        return inputs
-    if len(question) > 1 or "question" in inputs:
+    """One string without a name is the question. Raises ExampleError for an empty one."""
+    if len(question) > 1 or (question and "question" in inputs):
         raise TypeError('an artifact takes one question, or inputs by name: handbook(question="…")')
-    return {"question": question[0], **inputs}
+    given = {"question": question[0], **inputs} if question else inputs
+    refuse_blank(given)
+    return given

@@ -6,6 +6,7 @@ Imports dspy, and neither litellm nor xllamacpp before a model is called that ne
 from __future__ import annotations
 
 from ragc.models._engine import AsyncEngine, Engine
+from ragc.models._errors import redact
 from ragc.models._lm import (
     check_model,
     context_window,
@@ -33,5 +34,6 @@ __all__ = [
     "make_adapter",
     "make_lm",
     "prepare_model",
+    "redact",
     "token_counter",
 ]

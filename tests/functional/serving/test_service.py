@@ -152,5 +152,19 @@ def test_what_is_missing_is_said_by_health_and_not_to_whoever_asks(service: Path
         status, found = request(port, "POST", "/ask", {"question": "What is the rent of plot number 7?"})
         assert (status, found["detail"]) == (503, "the question cannot be answered now")
         assert request(port, "POST", "/ask", {"question": ""})[0] == 422
+        assert request(port, "POST", "/ask", {"question": " \n"})[0] == 422
         assert request(port, "POST", "/ask", {"quest": "?"})[0] == 422
+    assert "Traceback" not in (service.parent / "service.log").read_text()
+
+
+def test_a_malformed_answer_is_one_line_and_the_next_question_is_answered(
+    service: Path, hosted_model: HostedModel
+) -> None:
+    with served(service, {"SCRIPTED_KEY": "any"}) as port:
+        hosted_model.script = lambda messages: "I would rather not say"
+        status, found = request(port, "POST", "/ask", {"question": "What is the rent of plot number 7?"})
+        assert status == 502
+        assert found["detail"].startswith("the model did not answer in the expected form")
+        hosted_model.script = echo
+        assert request(port, "POST", "/ask", {"question": "What is the rent of plot number 7?"})[0] == 200
     assert "Traceback" not in (service.parent / "service.log").read_text()

@@ -16,7 +16,7 @@ import pytest
 import ragc
 from hosted import HostedModel, fields
 from ragc.artifact import Artifact, Content, seal
-from ragc.errors import ArtifactError, ConfigError, ModelError
+from ragc.errors import ArtifactError, ConfigError, ExampleError, ModelError
 
 MakeContent = Callable[..., Content]
 
@@ -341,3 +341,52 @@ def test_tracebacks_show_the_sealed_line(root: Path, content: MakeContent) -> No
     shown = "".join(traceback.format_exception(caught.value))
     assert "raise KeyError(1)" in shown
     assert str(path / "source/programs/plain.py") in shown
+
+
+def test_a_malformed_answer_is_one_line_with_dspys_error_as_its_cause(target: Path, hosted_model: HostedModel) -> None:
+    hosted_model.script = lambda messages: "I would\nrather " + "not " * 60
+    plain = ragc.load(target)
+    with pytest.raises(ExampleError, match=r"^the model did not answer in the expected form: expected answer, found "):
+        plain(question="How many?")
+    with pytest.raises(
+        ExampleError, match=r"'I would rather not .{60,75}…'; ask again, or use another model$"
+    ) as caught:
+        asyncio.run(plain.acall(question="How many?"))
+    assert type(caught.value.__cause__).__name__ == "AdapterParseError"
+    assert [type(result) for result in plain.batch(["How many?"])] == [ExampleError]
+
+
+def test_the_errors_of_a_given_lm_are_ragcs_and_hold_no_key(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dspy import lm15
+
+    monkeypatch.setenv("THEIR_API_KEY", "abcdefgh-12345")
+
+    class Failing:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def complete(self, request: Any) -> Any:
+            raise self.error
+
+    for error, kind in (
+        (lm15.AuthError("refuses abcdefgh-12345\nand more"), ModelError),
+        (lm15.ServerError("is down"), ExampleError),
+        (ValueError("is odd"), ExampleError),
+    ):
+        lm = dspy.LM("openai/theirs", engine=Failing(error), cache=False, num_retries=0)
+        with pytest.raises(kind, match=r"^openai/theirs: .*(refuses \*\*\*|is down|is odd)$") as caught:
+            ragc.load(target, lm=lm)(question="?")
+        assert type(caught.value.__cause__).__module__.startswith("dspy.")
+
+
+@pytest.mark.parametrize("question", ["", " \n", None])
+def test_an_empty_question_is_refused_before_anything_is_asked(
+    target: Path, hosted_model: HostedModel, question: Any
+) -> None:
+    plain = ragc.load(target)
+    with pytest.raises(ExampleError, match=r"^the question is empty"):
+        plain(question=question)
+    with pytest.raises(ExampleError, match=r"^the question is empty"):
+        asyncio.run(plain.acall(question=question))
+    assert [type(result) for result in plain.batch(["", "How many?"])] == [ExampleError, dspy.Prediction]
+    assert len(hosted_model.requests) == 1
