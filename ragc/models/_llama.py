@@ -48,6 +48,9 @@ class Worker:
         for cores in (params.cpuparams, params.cpuparams_batch):
             cores.n_threads = threads
             cores.poll = 0
+        # Flash attention groups its sums by how much of the prompt is new: measured, 4 answers of 12 changed with
+        # what was asked before. Without it none does, for 4% more time on prompts that share a beginning.
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.cache_ram_mib = 0
         params.verbosity = -1
         params.warmup = False
@@ -65,6 +68,8 @@ class Worker:
 
     def complete(self, asked: dict[str, Any]) -> dict[str, Any]:
         """llama.cpp's answer to a raw prompt (`prompt`) or a conversation (`messages`)."""
+        # The very same prompt is read anew: of one in memory the last token alone is computed, which rounds otherwise.
+        asked = {**asked, "cache_prompt": self.last != beginning(asked)}
         self.last = beginning(asked)
         handle = self._server.handle_completions if "prompt" in asked else self._server.handle_chat_completions
         answer: dict[str, Any] = handle(asked)

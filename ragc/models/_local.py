@@ -29,9 +29,8 @@ _CONTROL = re.compile(r"<\|(?=[^|<>]*\|>)")
 class LocalEngine:
     """One attempt at one call of a GGUF model. Safe in threads and in forked children; calls queue for the model.
 
-    Greedy (temperature 0) unless asked otherwise; with a temperature the seed is fixed. Even so an answer can differ
-    now and then with what the worker read before: the part of a prompt that it still has in memory is not computed
-    again, and the rest is computed in another grouping.
+    Greedy (temperature 0) unless asked otherwise; with a temperature the seed is fixed. The same request has the same
+    answer, whatever was asked before it and beside it.
 
     `Response.provider_data["seconds"]` is the model's time, waiting for a turn left out.
     """
@@ -75,7 +74,6 @@ class LocalEngine:
             "frequency_penalty": config.frequency_penalty,
             "presence_penalty": config.presence_penalty,
             "response_format": config.response_format,
-            "cache_prompt": True,
             "t_max_predict_ms": int(self.settings.timeout * 1000),
         }
         grammar = raw_grammar(request)
