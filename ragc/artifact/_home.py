@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ragc.artifact._manifest import Manifest, real
+from ragc.artifact._manifest import PLACE, Manifest, real
 from ragc.errors import ConfigError
 from ragc.project import Project
 
 if TYPE_CHECKING:
-    from ragc.project import EmbedderSettings, ModelSettings
+    from ragc.project import EmbedderSettings, ModelSettings, Settings
 
 
-def locate(target: str, start: Path | None = None) -> Path:
+def locate(target: str | None, start: Path | None = None) -> Path:
     """Return the folder of an artifact named on a command line: a bare name is a task, anything else is a path.
 
-    Raises ConfigError for an unknown task, or without a project at `start` (default: the working folder).
+    None is the only task. Raises ConfigError for an unknown task, where there are several and none was named, or
+    without a project at `start` (default: the working folder).
     """
-    if os.sep in target or target.startswith("."):
+    if target is not None and (os.sep in target or target.startswith(".")):
         return Path(target)
     project = Project.find(start)
     return project.compiled_path(project.task(target))
@@ -56,14 +57,18 @@ def home_of(manifest: Manifest, store: str | None = None) -> Home:
     from ragc.project import Settings
 
     root = root_of(manifest.path)
-    if (root / "pyproject.toml").is_file():
-        settings = Project.find(root).settings
-    else:
+    settings = _settings(root)
+    if settings is None:
         settings = Settings()
         store = store or os.environ.get("RAGC_STORE", "").strip() or None
     task = settings.tasks.get(manifest.task)
     corpus = task.corpus if task else str(manifest.built.get("corpus") or f"data/{manifest.task}/corpus")
     return Home(root, store or settings.store, root / corpus)
+
+
+def _settings(root: Path) -> Settings | None:
+    """Return the configuration at `root`; None without a project."""
+    return Project.find(root).settings if (root / "pyproject.toml").is_file() else None
 
 
 def sealed_embedder(manifest: Manifest) -> EmbedderSettings:
@@ -83,10 +88,37 @@ def sealed_lm(manifest: Manifest) -> ModelSettings:
     return ModelSettings(**table)
 
 
-def chosen_lm(manifest: Manifest, choice: str | Mapping[str, Any] | ModelSettings | None) -> ModelSettings:
-    """Return the `lm` table to use: `choice`, else RAGC_LM, else the sealed one.
+def configured_lm(manifest: Manifest) -> ModelSettings | None:
+    """Return the `lm` table of the project around the artifact; None without a project, or where it names none.
 
-    A name alone is another model without the sealed address and key variable, unless it is the sealed model's own.
+    RAGC_LM stands in for the table where it is set. Raises ConfigError when the configuration cannot be read.
+    """
+    settings = _settings(root_of(manifest.path))
+    return settings.lm if settings is not None and "lm" in settings.model_fields_set else None
+
+
+def reached_lm(manifest: Manifest) -> ModelSettings:
+    """Return the sealed `lm` table, with the address that the project around the artifact states for that model.
+
+    Where a model is reached is not what it is, so an endpoint may move without compiling again. What the project does
+    not state stays as it was sealed, so that no question goes to a provider's public endpoint by mistake; but a
+    `base_url` comes with its own key variable, so that no key goes to an endpoint that it was not meant for. Raises
+    ConfigError when the configuration cannot be read.
+    """
+    sealed, configured = sealed_lm(manifest), configured_lm(manifest)
+    if configured is None or configured.model != sealed.model:
+        return sealed
+    stated = {name: getattr(configured, name) for name in PLACE if name in configured.model_fields_set}
+    if "base_url" in stated:
+        stated["api_key_env"] = configured.api_key_env
+    return sealed.model_copy(update=stated)
+
+
+def chosen_lm(manifest: Manifest, choice: str | Mapping[str, Any] | ModelSettings | None) -> ModelSettings:
+    """Return the `lm` table to use: `choice`, else RAGC_LM, else the sealed one (`reached_lm`).
+
+    A name alone is another model: at the sealed address where that is one's own and the provider is the same, else at
+    the provider's.
     Raises ConfigError for a table with unknown keys or wrong types.
     """
     from pydantic import ValidationError
@@ -97,7 +129,7 @@ def chosen_lm(manifest: Manifest, choice: str | Mapping[str, Any] | ModelSetting
         return choice
     if choice is None:
         variable = os.environ.get("RAGC_LM", "").strip()
-        return _named(manifest, variable, "RAGC_LM") if variable else sealed_lm(manifest)
+        return _named(manifest, variable, "RAGC_LM") if variable else reached_lm(manifest)
     if isinstance(choice, str):
         return _named(manifest, choice, "lm=")
     try:
@@ -112,7 +144,7 @@ def _named(manifest: Manifest, name: str, source: str) -> ModelSettings:
     """Read a name, or a table in braces, as `--lm` does."""
     from ragc.project import Settings
 
-    sealed = Project(manifest.path, Settings(lm=sealed_lm(manifest)), manifest.task)
+    sealed = Project(manifest.path, Settings(lm=reached_lm(manifest)), manifest.task)
     try:
         return sealed.with_lm(name).settings.lm
     except ConfigError as error:

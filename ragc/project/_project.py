@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ragc._messages import shown_path
 from ragc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Project:
         """Return the task of that name, or without a name the only one. Raises ConfigError, naming the nearest."""
         tasks = self.settings.tasks
         if not tasks:
-            raise ConfigError(f'{self.root / "pyproject.toml"}: no [tool.ragc.tasks.…]; add one or run "ragc init"')
+            raise ConfigError(
+                f'{shown_path(self.root / "pyproject.toml")}: no [tool.ragc.tasks.…]; add one or run "ragc init"'
+            )
         if name is None:
             if len(tasks) > 1:
                 raise ConfigError(f"{len(tasks)} tasks in this project; name one of {', '.join(sorted(tasks))}")
@@ -68,7 +71,10 @@ class Project:
         return self.root / relative
 
     def with_lm(self, model: str) -> Project:
-        """Return the project with another model, as `--lm` gives it: a name or, in braces, a TOML table."""
+        """Return the project with another model, as `--lm` gives it: a name or, in braces, a TOML table.
+
+        A name of the configured model's provider is another model at the same endpoint.
+        """
         from ragc.project._read import read_model
         from ragc.project._settings import ModelSettings
 

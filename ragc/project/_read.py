@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from ragc._messages import shown_path
 from ragc.errors import ConfigError
 from ragc.project._explain import explain
 from ragc.project._settings import EmbedderSettings, ModelSettings, Settings
@@ -26,11 +27,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         where = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         line = f" line {where[1]}" if where else ""
         reason = str(error)[: where.start()] if where else str(error)
-        raise ConfigError(f"{path}{line}: bad TOML: {reason}") from error
+        raise ConfigError(f"{shown_path(path)}{line}: bad TOML: {reason}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8; save it in that encoding") from error
+        raise ConfigError(f"{shown_path(path)}: not UTF-8; save it in that encoding") from error
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        raise ConfigError(f"cannot read {shown_path(path)}: {(error.strerror or str(error)).lower()}") from error
 
 
 def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -40,15 +41,17 @@ def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[
     """
     table = document["tool"]["ragc"]
     if not isinstance(table, dict):
-        raise ConfigError(f"{path}: [tool.ragc] must be a table")
+        raise ConfigError(f"{shown_path(path)}: [tool.ragc] must be a table")
     _refuse_passwords(table, path)
     for name, task in table["tasks"].items() if isinstance(table.get("tasks"), dict) else ():
         if isinstance(task, dict) and "name" in task:
-            raise ConfigError(f"{path}: [tool.ragc.tasks.{name}] key \"name\": the table's own name is the task's name")
+            raise ConfigError(
+                f"{shown_path(path)}: [tool.ragc.tasks.{name}] key \"name\": the table's own name is the task's name"
+            )
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
-        raise explain(error, Settings, table, str(path), "tool.ragc") from error
+        raise explain(error, Settings, table, shown_path(path), "tool.ragc") from error
     changes: dict[str, Any] = {}
     if value := environment.get("RAGC_LM", "").strip():
         changes["lm"] = read_model(value, ModelSettings, settings.lm, "RAGC_LM")
@@ -63,13 +66,16 @@ def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[
 def read_model(value: str, kind: type[_Model], configured: _Model, source: str) -> _Model:
     """Return the settings that a flag or a variable names: a model's name or, in braces, a TOML table.
 
-    The model that is configured already keeps its table; another one does not inherit it, since endpoint, key and price
-    belong to the model. Raises ConfigError, in which `source` is the flag's or the variable's name.
+    The model that is configured already keeps its table. Another name of the same provider keeps the endpoint of one's
+    own and its key variable, so that no document goes to the provider's public one by mistake; price and limits belong
+    to the model and are not kept. Raises ConfigError, in which `source` is the flag's or the variable's name.
     """
     if value == configured.model:
         return configured
     data: Any = value
-    if value.startswith("{"):
+    if configured.base_url is not None and _provider(value) == _provider(configured.model):
+        data = {"model": value, "base_url": configured.base_url, "api_key_env": configured.api_key_env}
+    elif value.startswith("{"):
         try:
             data = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError as error:
@@ -78,6 +84,12 @@ def read_model(value: str, kind: type[_Model], configured: _Model, source: str) 
         return kind.model_validate(data)
     except ValidationError as error:
         raise explain(error, kind, data, source, "") from error
+
+
+def _provider(model: str) -> str:
+    """Return `openai/` of `openai/our-llama`, and for a name or a table without a provider the whole."""
+    provider, slash, _ = model.partition("/")
+    return f"{provider}/" if slash and not model.startswith("{") else model
 
 
 def _refuse_passwords(table: Mapping[str, Any], path: Path) -> None:
@@ -90,7 +102,7 @@ def _refuse_passwords(table: Mapping[str, Any], path: Path) -> None:
         if isinstance(address, str) and _has_password(address):
             variable = f"RAGC_{key.upper()}" if "." not in key else "api_key_env"
             raise ConfigError(
-                f'{path}: [tool.ragc] key "{key}": holds a password; secrets come from the environment ({variable})'
+                f'{shown_path(path)}: [tool.ragc] key "{key}": holds a password; secrets come from the environment ({variable})'
             )
 
 

@@ -211,6 +211,21 @@ def test_the_configured_model_keeps_its_table(make_project: MakeProject) -> None
     assert project.with_lm("a/b").settings.lm.base_url == "http://host"
 
 
+def test_flag_with_another_model_of_the_same_provider_stays_at_the_endpoint(
+    make_project: MakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = '{ model = "openai/ours", base_url = "http://host", api_key_env = "OUR_KEY", max_tokens = 9 }'
+    project = make_project(config=f"[tool.ragc]\nlm = {table}")
+    other = project.with_lm("openai/other").settings.lm
+    assert (other.model, other.base_url, other.api_key_env) == ("openai/other", "http://host", "OUR_KEY")
+    assert other.max_tokens is None
+    for elsewhere in ("anthropic/claude", "gpt-5", "local/smollm2-135m-instruct", '{ model = "openai/other" }'):
+        lm = project.with_lm(elsewhere).settings.lm
+        assert (lm.base_url, lm.api_key_env) == (None, None), elsewhere
+    monkeypatch.setenv("RAGC_LM", "openai/other")
+    assert Project.find(project.root).settings.lm.base_url == "http://host"
+
+
 def test_flag_may_be_a_table(make_project: MakeProject) -> None:
     lm = make_project().with_lm('{ model = "a/b", max_tokens = 9 }').settings.lm
     assert (lm.model, lm.max_tokens) == ("a/b", 9)
