@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ragc._files import canonical_json, digest
+from ragc._messages import counted, shown_path
 from ragc.data._lines import BadLine, BadLines, json_lines, shown
 from ragc.data._markdown import FrontMatterError, heading, scalars, split_front_matter
 from ragc.errors import DataError
@@ -76,20 +77,22 @@ def read_corpus(path: Path, *, strict: bool = False) -> Corpus:
     elif path.suffix.lower() == ".jsonl":
         corpus = Corpus(_read_lines(path))
     elif path.exists():
-        raise DataError(f"{path}: expected a folder or a .jsonl file as the corpus")
+        raise DataError(f"{shown_path(path)}: expected a folder or a .jsonl file as the corpus")
     else:
-        raise DataError(f"no corpus at {path}; make the folder and put .md or .txt files into it")
+        raise DataError(
+            f"no corpus at {shown_path(path)}; check `corpus` in pyproject.toml, or put .md or .txt files there"
+        )
     if corpus.skipped and (strict or not corpus.documents):
-        raise DataError(f"{path}: {_summary(corpus.skipped)}{'' if strict else '; no document is left'}")
+        raise DataError(f"{shown_path(path)}: {_summary(corpus.skipped)}{'' if strict else '; no document is left'}")
     if not corpus.documents:
-        raise DataError(f"{path}: no documents in it; put .md or .txt files into it")
+        raise DataError(f"{shown_path(path)}: no documents in it; put .md or .txt files into it")
     return corpus
 
 
 def _summary(skipped: tuple[Skipped, ...]) -> str:
     named = "; ".join(f"{one.path}: {one.reason}" for one in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-    return f"{len(skipped)} files cannot be read: {named}{more}"
+    return f"{counted(len(skipped), 'file')} cannot be read: {named}{more}"
 
 
 def _read_folder(folder: Path) -> Corpus:

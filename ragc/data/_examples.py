@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ragc._files import canonical_json, digest
+from ragc._messages import shown_path
 from ragc._text import normalise
 from ragc.data._lines import BadLine, BadLines, json_lines, shown
 from ragc.data._table import derived_id, table_rows
@@ -65,15 +66,16 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     found and what was expected; also for duplicate ids and an empty file.
     """
     bad = BadLines(path)
+    if not path.exists():
+        raise DataError(f"no file {shown_path(path)}; check `examples` in pyproject.toml")
     match path.suffix.lower():
         case ".jsonl":
             records = json_lines(path, bad)
         case ".csv":
             records = table_rows(path, bad, _KNOWN)
         case suffix:
-            raise DataError(f"{path}: expected a .jsonl or .csv file, found {suffix or 'no suffix'}")
+            raise DataError(f"{shown_path(path)}: expected a .jsonl or .csv file, found {suffix or 'no suffix'}")
     examples: dict[str, Example] = {}
-    lines: dict[str, int] = {}
     for line, record in records:
         try:
             example = _example(record, line)
@@ -81,14 +83,12 @@ def read_examples(path: Path) -> tuple[Example, ...]:
             bad.add(line, str(error))
             continue
         if example.id in examples:
-            same = normalise(examples[example.id].question) == normalise(example.question)
-            what = "the same question as" if same else "first in"
-            bad.add(line, f'duplicate id "{example.id}", {what} line {lines[example.id]}')
+            bad.add(line, _duplicate(example, examples[example.id]))
             continue
-        examples[example.id], lines[example.id] = example, line
+        examples[example.id] = example
     bad.check()
     if not examples:
-        raise DataError(f"{path}: no examples in it")
+        raise DataError(f"{shown_path(path)}: no examples in it; write one question a line, 150 are a good start")
     return tuple(examples.values())
 
 
@@ -99,6 +99,14 @@ def examples_fingerprint(examples: Iterable[Example]) -> str:
         for e in sorted(examples, key=lambda e: e.id)
     ]
     return digest(canonical_json(labels))
+
+
+def _duplicate(example: Example, first: Example) -> str:
+    if example.id == derived_id(example.question):
+        return f"the same question as line {first.line}; make one row of both, with their answers parted by |"
+    if normalise(first.question) == normalise(example.question):
+        return f'duplicate id "{example.id}", the same question as line {first.line}; remove one'
+    return f'duplicate id "{example.id}", first in line {first.line}; give it another'
 
 
 def _example(record: Mapping[str, Any], line: int) -> Example:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Sequence
 from pathlib import Path
 
+from ragc._messages import shown_path
 from ragc.data._examples import Example
 from ragc.errors import DataError
 
@@ -24,7 +25,7 @@ def check_inputs(examples: Sequence[Example], program_class: type, path: Path | 
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     taken = [p.name for p in named]
     key = "key" if path is not None and str(path).endswith(".jsonl") else "column"
-    source = "examples" if path is None else str(path)
+    source = "examples" if path is None else shown_path(path)
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for example in examples:
             for name in example.inputs:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ragc._messages import shown_path
 from ragc.errors import DataError
 
 _SHOWN = 5
@@ -36,9 +37,9 @@ class BadLines:
             return
         shown = [f"line {line}: {reason}" for line, reason in sorted(self.found)[:_SHOWN]]
         if len(self.found) == 1:
-            raise DataError(f"{self.path} {shown[0]}")
+            raise DataError(f"{shown_path(self.path)} {shown[0]}")
         more = f"; and {len(self.found) - _SHOWN} more" if len(self.found) > _SHOWN else ""
-        raise DataError(f"{self.path}: {len(self.found)} bad lines: {'; '.join(shown)}{more}")
+        raise DataError(f"{shown_path(self.path)}: {len(self.found)} bad lines: {'; '.join(shown)}{more}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -46,13 +47,13 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"no file {path}") from error
+        raise DataError(f"no file {shown_path(path)}") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder, expected a file") from error
+        raise DataError(f"{shown_path(path)} is a folder, expected a file") from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        raise DataError(f"cannot read {shown_path(path)}: {(error.strerror or str(error)).lower()}") from error
     if data.startswith(_UTF16):
-        raise DataError(f"{path} line 1: not UTF-8 but UTF-16; save it as UTF-8")
+        raise DataError(f"{shown_path(path)} line 1: not UTF-8 but UTF-16; save it as UTF-8")
     return data.removeprefix(codecs.BOM_UTF8)
 
 
@@ -86,7 +87,7 @@ def text_of(path: Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path} line {line}: not UTF-8; save it as UTF-8") from error
+        raise DataError(f"{shown_path(path)} line {line}: not UTF-8; save it as UTF-8") from error
 
 
 def shown(value: object) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ragc._files import canonical_json, digest, write_atomically
+from ragc._messages import shown_path
 from ragc.data._examples import SPLITS, Example
 from ragc.data._lines import shown, text_of
 from ragc.data._near import near_duplicates
@@ -168,7 +169,7 @@ def _check_sizes(parts: Mapping[str, Sequence[Example]], path: Path) -> None:
         needed = ", ".join(f"{FEWEST[name]} {name}" for name in SPLITS)
         raise DataError(
             f"too few examples for three splits: {total} ({found}), at least {FEWEST_IN_ALL} are needed ({needed});"
-            f" label more, or mend {path} and the examples' split"
+            f" label more, or mend {shown_path(path)} and the examples' split"
         )
 
 
@@ -184,16 +185,22 @@ def _read(path: Path) -> dict[str, str]:
     try:
         content = json.loads(text_of(path))
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} line {error.lineno}: not JSON: {error.msg.lower()}; restore it from git") from error
+        raise DataError(
+            f"{shown_path(path)} line {error.lineno}: not JSON: {error.msg.lower()}; restore it from git"
+        ) from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise DataError(f"{path}: schema {schema} is newer than this ragc knows ({SCHEMA}); install a newer ragc")
+        raise DataError(
+            f"{shown_path(path)}: schema {schema} is newer than this ragc knows ({SCHEMA}); install a newer ragc"
+        )
     splits = content.get("splits") if schema == SCHEMA else None
     if not isinstance(splits, dict):
-        raise DataError(f'{path}: expected {{"schema": {SCHEMA}, "splits": {{id: split}}}}; restore it from git')
+        raise DataError(
+            f'{shown_path(path)}: expected {{"schema": {SCHEMA}, "splits": {{id: split}}}}; restore it from git'
+        )
     for id_, name in splits.items():
         if name not in SPLITS:
-            raise DataError(f'{path}: "{id_}": expected train, validation or test, found {shown(name)}')
+            raise DataError(f'{shown_path(path)}: "{id_}": expected train, validation or test, found {shown(name)}')
     return splits
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ragc._files import digest
+from ragc._messages import shown_path
 from ragc._text import normalise
 from ragc.data._lines import BadLine, BadLines, text_of
 from ragc.errors import DataError
@@ -29,15 +30,15 @@ def table_rows(path: Path, bad: BadLines, known: Sequence[str]) -> Iterator[tupl
         if wanted not in names:
             if not header:
                 return
-            raise DataError(f'{path} line 1: no column "{wanted}", found {", ".join(names)}')
+            raise DataError(f'{shown_path(path)} line 1: no column "{wanted}", found {", ".join(names)}')
     repeated = sorted({name for name in names if name and names.count(name) > 1})
     if repeated:
-        raise DataError(f'{path} line 1: column "{repeated[0]}" stands twice')
+        raise DataError(f'{shown_path(path)} line 1: column "{repeated[0]}" stands twice')
     for line, row in rows:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) != len(names):
-            bad.add(line, f"expected {len(names)} cells, found {len(row)}; quote a cell that holds the separator")
+            bad.add(line, f"expected {len(names)} cells, found {len(row)}; {_advice(row, names)}")
             continue
         try:
             record = _record(dict(zip(names, row, strict=True)), known)
@@ -45,6 +46,12 @@ def table_rows(path: Path, bad: BadLines, known: Sequence[str]) -> Iterator[tupl
             bad.add(line, str(error))
         else:
             yield line, record
+
+
+def _advice(row: Sequence[str], names: Sequence[str]) -> str:
+    if len(row) > len(names):
+        return "put quotes around a cell that holds the separator"
+    return f'the row ends before "{names[len(row)]}"; an empty cell needs its separator too'
 
 
 def _record(cells: dict[str, str], known: Sequence[str]) -> dict[str, Any]:

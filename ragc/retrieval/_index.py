@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ragc._files import digest
+from ragc._messages import counted
 from ragc.errors import StoreError
 from ragc.retrieval._chunking import Chunker, described
 from ragc.retrieval._embedder import Embedder
@@ -66,7 +67,7 @@ class IndexStats:
     location: str
 
     def __str__(self) -> str:
-        counts = f"{self.documents:,} documents, {self.passages:,} passages"
+        counts = f"{counted(self.documents, 'document')}, {counted(self.passages, 'passage')}"
         return f"{counts}; {self.embedder}, chunks of {self.chunking}; {self.location}"
 
 

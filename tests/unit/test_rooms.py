@@ -28,6 +28,7 @@ ORDER = [
     "_fence",
     "_text",
     "_files",
+    "_messages",
     "errors",
 ]
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

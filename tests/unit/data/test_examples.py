@@ -98,8 +98,8 @@ def test_blank_lines_and_a_byte_order_mark_are_nothing(tmp_path: Path) -> None:
         ({**GOOD, "id": "b", "split": "dev"}, '"split": expected train, validation or test, found "dev"'),
         ({**GOOD, "id": "b", "Slice": "x"}, 'unknown key "Slice", did you mean "slice"?'),
         ({**GOOD, "id": "b", "evidences": []}, 'unknown key "evidences", did you mean "evidence"?'),
-        (GOOD, 'line 2: duplicate id "a", the same question as line 1'),
-        ({**GOOD, "question": "Other?"}, 'line 2: duplicate id "a", first in line 1'),
+        (GOOD, 'line 2: duplicate id "a", the same question as line 1; remove one'),
+        ({**GOOD, "question": "Other?"}, 'line 2: duplicate id "a", first in line 1; give it another'),
     ],
 )
 def test_bad_line_is_named_with_what_was_found(tmp_path: Path, line: object, expected: str) -> None:
@@ -182,14 +182,14 @@ def test_csv_without_ids_keeps_them_when_rows_move(tmp_path: Path) -> None:
     [
         ("question,answer\nq,a\n", 'line 1: no column "answers", found question, answer'),
         ("question,answers,answers\nq,a,b\n", 'line 1: column "answers" stands twice'),
-        ("question,answers\nq,a,b\n", "line 2: expected 2 cells, found 3"),
-        ("question,answers\nq\n", "line 2: expected 2 cells, found 1"),
+        ("question,answers\nq,a,b\n", "line 2: expected 2 cells, found 3; put quotes around a cell"),
+        ("question,answers\nq\n", 'line 2: expected 2 cells, found 1; the row ends before "answers"'),
         ("question,answers\n,a\n", 'line 2: "question": expected text, found none'),
         ("id,question,answers\n,q,a\n", 'line 2: "id": expected text, found none'),
         ('question,answers\n"two\nlines",a\nq,a,b\n', "line 4: expected 2 cells"),
         ('question,answers\n"q,a\n', "line 2: not CSV"),
         ("question,answers,evidence\nq,a,[1\n", 'line 2: "evidence": not JSON'),
-        ("question,answers\nq,a\nQ,b\n", "the same question as line 2"),
+        ("question,answers\nq,a\nQ,b\n", "line 3: the same question as line 2; make one row of both"),
     ],
 )
 def test_bad_row_is_named(tmp_path: Path, text: str, expected: str) -> None:

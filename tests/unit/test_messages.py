@@ -1,0 +1,28 @@
+"""Numbers and paths in messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ragc._messages import counted, shown_path
+
+
+def test_one_is_singular() -> None:
+    assert [counted(number, "question") for number in (0, 1, 2, 1_000)] == [
+        "0 questions",
+        "1 question",
+        "2 questions",
+        "1,000 questions",
+    ]
+
+
+def test_paths_are_relative_where_they_lie_below_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    assert shown_path(tmp_path / "mine" / "data" / "a.csv") == "data/a.csv"
+    assert shown_path(tmp_path / "mine" / ".." / "mine" / "a.csv") == "a.csv"
+    assert shown_path(tmp_path / "mine" / ".." / "a.csv") == str(tmp_path / "a.csv")
