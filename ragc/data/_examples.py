@@ -66,9 +66,9 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     found and what was expected; also for duplicate ids and an empty file.
     """
     bad = BadLines(path)
-    if not path.exists():
-        raise DataError(f"no file {shown_path(path)}; check `examples` in pyproject.toml")
     match path.suffix.lower():
+        case ".jsonl" | ".csv" if not path.exists():
+            raise DataError(f"no file {shown_path(path)}; check `examples` in pyproject.toml")
         case ".jsonl":
             records = json_lines(path, bad)
         case ".csv":

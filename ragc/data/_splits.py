@@ -182,25 +182,20 @@ def _one_each(ids: Sequence[str], assigned: Mapping[str, str], names: Mapping[st
 def _read(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
+    file = shown_path(path)
     try:
         content = json.loads(text_of(path))
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{shown_path(path)} line {error.lineno}: not JSON: {error.msg.lower()}; restore it from git"
-        ) from error
+        raise DataError(f"{file} line {error.lineno}: not JSON: {error.msg.lower()}; restore it from git") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise DataError(
-            f"{shown_path(path)}: schema {schema} is newer than this ragc knows ({SCHEMA}); install a newer ragc"
-        )
+        raise DataError(f"{file}: schema {schema} is newer than this ragc knows ({SCHEMA}); install a newer ragc")
     splits = content.get("splits") if schema == SCHEMA else None
     if not isinstance(splits, dict):
-        raise DataError(
-            f'{shown_path(path)}: expected {{"schema": {SCHEMA}, "splits": {{id: split}}}}; restore it from git'
-        )
+        raise DataError(f'{file}: expected {{"schema": {SCHEMA}, "splits": {{id: split}}}}; restore it from git')
     for id_, name in splits.items():
         if name not in SPLITS:
-            raise DataError(f'{shown_path(path)}: "{id_}": expected train, validation or test, found {shown(name)}')
+            raise DataError(f'{file}: "{id_}": expected train, validation or test, found {shown(name)}')
     return splits
 
 

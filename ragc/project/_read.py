@@ -39,19 +39,18 @@ def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[
 
     Raises ConfigError in one line that names the table, the key and, for an unknown one, the nearest known.
     """
+    file = shown_path(path)
     table = document["tool"]["ragc"]
     if not isinstance(table, dict):
-        raise ConfigError(f"{shown_path(path)}: [tool.ragc] must be a table")
-    _refuse_passwords(table, path)
+        raise ConfigError(f"{file}: [tool.ragc] must be a table")
+    _refuse_passwords(table, file)
     for name, task in table["tasks"].items() if isinstance(table.get("tasks"), dict) else ():
         if isinstance(task, dict) and "name" in task:
-            raise ConfigError(
-                f"{shown_path(path)}: [tool.ragc.tasks.{name}] key \"name\": the table's own name is the task's name"
-            )
+            raise ConfigError(f"{file}: [tool.ragc.tasks.{name}] key \"name\": the table's own name is the task's name")
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
-        raise explain(error, Settings, table, shown_path(path), "tool.ragc") from error
+        raise explain(error, Settings, table, file, "tool.ragc") from error
     changes: dict[str, Any] = {}
     if value := environment.get("RAGC_LM", "").strip():
         changes["lm"] = read_model(value, ModelSettings, settings.lm, "RAGC_LM")
@@ -92,7 +91,7 @@ def _provider(model: str) -> str:
     return f"{provider}/" if slash and not model.startswith("{") else model
 
 
-def _refuse_passwords(table: Mapping[str, Any], path: Path) -> None:
+def _refuse_passwords(table: Mapping[str, Any], file: str) -> None:
     """Secrets come from the environment alone, so an address in the file may not carry one."""
     addresses = {key: table.get(key) for key in ("store", "tracking")}
     for key in ("lm", "teacher", "embedder"):
@@ -102,7 +101,7 @@ def _refuse_passwords(table: Mapping[str, Any], path: Path) -> None:
         if isinstance(address, str) and _has_password(address):
             variable = f"RAGC_{key.upper()}" if "." not in key else "api_key_env"
             raise ConfigError(
-                f'{shown_path(path)}: [tool.ragc] key "{key}": holds a password; secrets come from the environment ({variable})'
+                f'{file}: [tool.ragc] key "{key}": holds a password; secrets come from the environment ({variable})'
             )
 
 
