@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragc.cli._terminal import Progress, duration, emit, json_option, note, project_option, row, task_argument
+from ragc._messages import counted
+from ragc.cli._terminal import Progress, duration, emit, json_option, note, project_option, row, style, task_argument
 
 if TYPE_CHECKING:
+    from ragc.project import Project, TaskSettings
     from ragc.retrieval import IndexReport
 
 MOST_NAMED = 20
@@ -27,23 +29,28 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
     """Bring the store up to date with the corpus of TASK.
 
     Only what changed is embedded again. What is new is found by `ragc search` and by every program as soon as this
-    returns; nothing has to be compiled again. TASK may be left out where the project has one task.
+    returns; nothing has to be compiled again. TASK may be left out where the project has one task. Labels that the
+    changed documents no longer support are told as warnings: only you can mend them.
     """
     from ragc.project import Project
     from ragc.retrieval import index
 
     found = Project.find(project)
-    name = found.task(task).name
+    settings = found.task(task)
+    name = settings.name
     with Progress("index") as progress:
         report = index(name, project=found, strict=strict, progress=lambda done, total: progress.update(done, total))
     if as_json:
         emit(_json(name, report))
     else:
         _print(name, report)
+    if report.added or report.changed or report.removed:
+        for text in _doubts(found, settings):
+            note(f"{style('warning:', fg='yellow')} {text}")
 
 
 def _print(task: str, report: IndexReport) -> None:
-    row(task, f"{_count(report.documents, 'document')}, {_count(report.passages, 'passage')}")
+    row(task, f"{counted(report.documents, 'document')}, {counted(report.passages, 'passage')}")
     changes = [
         f"{number:,} {word}"
         for number, word in (
@@ -54,19 +61,46 @@ def _print(task: str, report: IndexReport) -> None:
         )
         if number
     ]
-    row("documents", f"{', '.join(changes)}; {_count(report.embedded, 'passage')} embedded, {duration(report.seconds)}")
+    row(
+        "documents", f"{', '.join(changes)}; {counted(report.embedded, 'passage')} embedded, {duration(report.seconds)}"
+    )
     if report.passages >= MANY:
         note(f"every search reads all {report.passages:,} passages: expect about 50 ms for each 100,000")
     if report.skipped:
-        row("skipped", f"{_count(len(report.skipped), 'file')} that cannot be read (--strict makes that an error):")
+        row("skipped", f"{counted(len(report.skipped), 'file')} that cannot be read (--strict makes that an error):")
         for one in report.skipped[:MOST_NAMED]:
             row("", f"{one.path}: {one.reason}")
         if len(report.skipped) > MOST_NAMED:
             row("", f"… and {len(report.skipped) - MOST_NAMED:,} more; --json names them all")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _doubts(project: Project, task: TaskSettings) -> list[str]:
+    """Which labels the documents no longer support, where the task has examples already."""
+    from ragc.data import check_labels, read_corpus, read_examples, unsupported_answers
+    from ragc.errors import DataError
+
+    file = project.path(task.examples)
+    if not file.exists():
+        return []
+    corpus = read_corpus(project.path(task.corpus))
+    try:
+        labels = check_labels(read_examples(file), corpus)
+    except DataError as error:
+        return [str(error)]
+    doubts = []
+    if labels.stale:
+        first = labels.stale[0]
+        counted_labels = counted(len(labels.stale), "stale label")
+        doubts.append(f"{counted_labels}, such as {first.example.named}: {first.reason}; mend them")
+    gone = unsupported_answers(labels.valid, corpus)
+    if gone:
+        first_gone = next(example for example in labels.valid if example.id == gone[0])
+        verb = "has an answer that stands" if len(gone) == 1 else "have an answer that stands"
+        doubts.append(
+            f"{counted(len(gone), 'label')} {verb} in no document, such as "
+            f'"{first_gone.answers[0]}" to {first_gone.named}: mend the labels whose documents changed'
+        )
+    return doubts
 
 
 def _json(task: str, report: IndexReport) -> dict[str, object]:

@@ -161,3 +161,22 @@ def test_search_imports_no_dspy(project: Path, run_ragc: Run) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_labels_that_the_documents_no_longer_support_are_told(project: Path, run_ragc: Run) -> None:
+    done = run_ragc("index", cwd=project)
+    assert "warning" not in done.stderr
+    lines = "question,answers\nWhat is the deposit for the key?,£50\nWho digs?,the moles of the committee\n"
+    (project / "data/allotments/questions.csv").write_text(lines, encoding="utf-8")
+    pyproject = project / "pyproject.toml"
+    text = pyproject.read_text("utf-8").replace("allotments/examples.jsonl", "allotments/questions.csv")
+    pyproject.write_text(text, encoding="utf-8")
+    rent = project / CORPUS / "rent.md"
+    rent.write_text(rent.read_text("utf-8").replace("£50", "£55"), encoding="utf-8")
+    done = run_ragc("index", "--json", cwd=project)
+    assert (done.returncode, json.loads(done.stdout)["changed"]) == (0, 1)
+    assert done.stderr.splitlines()[-1] == (
+        'warning: 2 labels have an answer that stands in no document, such as "£50" to "What is the deposit for the'
+        ' key?" (line 2): mend the labels whose documents changed'
+    )
+    assert "warning" not in run_ragc("index", cwd=project).stderr, "nothing changed"
