@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ragc.artifact import check_target
@@ -161,17 +162,10 @@ class _Compilation:
 
     def _search(self, program: dspy.Module, run: Run) -> None:
         """Runs the optimizer; a stop is noted, and what it found stays in `run`."""
-        try:
+        with self:
             result = self.optimizer(program, run, **self.settings)
             if not self.bench.meter.exhausted:
                 self._evaluate_if_new(result, run)
-        except BudgetExhausted:
-            self.stopped = "budget"
-        except TooManyErrors as error:
-            self.stopped = "errors"
-            self.on_event(Warned(str(error)))
-        except KeyboardInterrupt:
-            self.stopped = "interrupted"
         if self.bench.meter.fatal is not None:
             raise self.bench.meter.fatal
         if self.stopped is None and self.bench.meter.exhausted:  # an optimizer that swallowed the refusal
@@ -192,17 +186,9 @@ class _Compilation:
             return None
         test = self.bench.labelled.splits.test
         self.bench.meter.open_reserve()
-        try:
+        with self:
             before = self._evaluate("test", baseline.program, test, text="baseline")
             after = self._evaluate("test", candidate.program, test, text="candidate")
-        except BudgetExhausted:
-            self.stopped = "budget"
-        except TooManyErrors as error:
-            self.stopped = "errors"
-            self.on_event(Warned(str(error)))
-        except KeyboardInterrupt:
-            self.stopped = "interrupted"
-        else:
             comparison = compare_paired(before, after, seed=self.seed)
             self.on_event(describe_test(before, after, comparison))
             return _Tested(before, after, comparison)
@@ -227,6 +213,23 @@ class _Compilation:
         return seal_result(self.bench, run, result, candidate, optimizer, self.on_event)
 
     # -- what the steps share
+
+    def __enter__(self) -> None:
+        """`with self:` notes what stops a run, and the run goes on to seal what it has."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, BudgetExhausted):
+            self.stopped = "budget"
+        elif isinstance(error, TooManyErrors):
+            self.stopped = "errors"
+            self.on_event(Warned(str(error)))
+        elif isinstance(error, KeyboardInterrupt):
+            self.stopped = "interrupted"
+        else:
+            return False
+        return True
 
     @property
     def _limits(self) -> Any:
