@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
+    from ragc.artifact._drift import Drift, drift
     from ragc.artifact._glance import Glance, glance, is_tested, replaces
-    from ragc.artifact._home import locate, sealed_lm
+    from ragc.artifact._home import chosen_lm, locate
     from ragc.artifact._load import load
     from ragc.artifact._manifest import Manifest, verify
     from ragc.artifact._package import package
@@ -30,12 +31,15 @@ _HOME = {
     "Artifact": "_program",
     "Candidate": "_content",
     "Content": "_content",
+    "Drift": "_drift",
     "Glance": "_glance",
     "Manifest": "_manifest",
     "Question": "_content",
     "Sealed": "_seal",
     "check_target": "_seal",
+    "chosen_lm": "_home",
     "collect_sources": "_sources",
+    "drift": "_drift",
     "glance": "_glance",
     "is_tested": "_glance",
     "load": "_load",
@@ -43,7 +47,6 @@ _HOME = {
     "package": "_package",
     "replaces": "_glance",
     "seal": "_seal",
-    "sealed_lm": "_home",
     "verify": "_manifest",
 }
 
@@ -51,12 +54,15 @@ __all__ = [
     "Artifact",
     "Candidate",
     "Content",
+    "Drift",
     "Glance",
     "Manifest",
     "Question",
     "Sealed",
     "check_target",
+    "chosen_lm",
     "collect_sources",
+    "drift",
     "glance",
     "is_tested",
     "load",
@@ -64,7 +70,6 @@ __all__ = [
     "package",
     "replaces",
     "seal",
-    "sealed_lm",
     "verify",
 ]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ragc.artifact import _figures as figures
+from ragc.artifact._home import reached_lm, sealed_lm
 from ragc.artifact._manifest import Manifest, read
-from ragc.errors import ArtifactError
+from ragc.errors import ArtifactError, ConfigError
 
 _ABOUT = ("program", "model", "embedder", "optimizer", "made")
 
@@ -82,10 +83,21 @@ def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, .
     for name, text in figures.about(manifest, state):
         if name in _ABOUT or name.startswith("retrieval"):
             yield name.partition(" ")[0], text
+        if name == "model" and (address := _address(manifest)):
+            yield "address", address
     if prompts := [_prompt(prompt) for prompt in figures.prompts(state)]:
         yield "prompts", *prompts
     yield "report", _typed(manifest.path / "report.html")
     yield "use it", f'from compiled import {manifest.task}; {manifest.task}(question="…").answer'
+
+
+def _address(manifest: Manifest) -> str:
+    """Where the sealed model is reached from here; empty for the provider's own address and its usual key."""
+    try:
+        lm = reached_lm(manifest)
+    except ConfigError:  # an artifact can be looked at whatever is around it
+        lm = sealed_lm(manifest)
+    return ", ".join(filter(None, (lm.base_url, lm.api_key_env and f"the key in {lm.api_key_env}")))
 
 
 def _slices(manifest: Manifest) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
-from ragc.artifact._home import root_of
+from ragc.artifact._drift import source_drift
 from ragc.artifact._manifest import Manifest, Verified, read
 from ragc.artifact._modules import program_class
 from ragc.artifact._program import Artifact
@@ -39,6 +39,7 @@ def load(
     Args:
         path: The artifact's folder.
         lm: Another model than the sealed one: a name, a table, or a dspy.LM. Else RAGC_LM, else the sealed one.
+            The sealed one is reached where `[tool.ragc]` around the artifact says, when that names the same model.
         store: Another store than the project's. Else RAGC_STORE, else `[tool.ragc]` around the artifact.
         filters: Metadata that every passage must match.
         id: The id that is expected, at least its first eight digits.
@@ -70,21 +71,9 @@ def _check_id(manifest: Manifest, expected: str | None) -> None:
 
 def _warn_of_changes(verified: Verified) -> None:
     """The project's own files moved on: the artifact answers as it was sealed, and says so."""
-    root = root_of(verified.manifest.path)
-    changed = []
-    for name, sealed in verified.sources.items():
-        try:
-            if (root / name).read_bytes() != sealed:
-                changed.append(name)
-        except OSError:  # not there: an artifact needs no programs/
-            continue
-    if changed:
-        task = verified.manifest.task
-        warnings.warn(
-            f"{task} {verified.manifest.name} runs its sealed source; {', '.join(sorted(changed))} changed since "
-            f"(ragc compile {task} seals the new one)",
-            stacklevel=3,
-        )
+    line = source_drift(verified)
+    if line is not None:
+        warnings.warn(line, stacklevel=3)
 
 
 def _program(verified: Verified) -> dspy.Module:

@@ -31,6 +31,8 @@ CARD = "card.md"
 REPORT = "report.html"
 SOURCE = "source/"
 """Below it stand the sealed modules, with their paths in the project."""
+PLACE = ("base_url", "api_key_env", "threads", "timeout")
+"""Keys of a model's table that say where and how fast it is reached, not which model it is: outside the id."""
 
 _OWN_HASH = "manifest_sha256"
 _HEX = re.compile(r"[0-9a-f]{64}")

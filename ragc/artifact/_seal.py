@@ -21,6 +21,7 @@ from ragc.artifact._folder import replace_folder
 from ragc.artifact._manifest import (
     CARD,
     MANIFEST,
+    PLACE,
     REPORT,
     SCHEMA,
     SOURCE,
@@ -34,8 +35,6 @@ from ragc.artifact._manifest import (
 )
 from ragc.errors import ArtifactError
 
-_PLACE = ("base_url", "api_key_env", "threads", "timeout")
-"""Where and how fast a model is reached, not which model it is: outside the id."""
 _SHORTEST_SECRET = 8
 
 
@@ -96,10 +95,10 @@ def _identity(content: Content) -> dict[str, Any]:
         },
         "state": fingerprint(content.state),
         "model": content.model,
-        "lm": {key: value for key, value in content.lm.items() if key not in _PLACE},
+        "lm": {key: value for key, value in content.lm.items() if key not in PLACE},
         "adapter": content.adapter,
         "embedder": content.embedder,
-        "embedder_settings": {key: value for key, value in content.embedder_settings.items() if key not in _PLACE},
+        "embedder_settings": {key: value for key, value in content.embedder_settings.items() if key not in PLACE},
         "chunking": content.chunking,
         "fingerprints": content.fingerprints,
         "optimizer": content.optimizer,
@@ -145,7 +144,7 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
 
 
 def _place(table: Mapping[str, Any], name: str) -> dict[str, Any]:
-    place = {key: table[key] for key in _PLACE if table.get(key) is not None}
+    place = {key: table[key] for key in PLACE if table.get(key) is not None}
     if "@" in urlsplit(str(place.get("base_url", ""))).netloc:
         raise ArtifactError(f"{name}.base_url carries a password; put it in the variable that api_key_env names")
     return place

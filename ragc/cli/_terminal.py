@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
@@ -46,27 +47,69 @@ def project_option(function: _Decorated) -> _Decorated:
 
 
 def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Shell completion: the tasks of the nearest pyproject.toml, read without validating it; none when it is broken."""
+    """Shell completion: the tasks of the project that the command line names so far."""
+    return [name for name in _task_names(ctx.params.get("project")) if name.startswith(incomplete)]
+
+
+def _task_names(project: Path | None) -> list[str]:
+    """The tasks of the nearest pyproject.toml, read without validating it; none when it is broken."""
     import tomllib
 
-    start = Path(ctx.params.get("project") or os.environ.get("RAGC_PROJECT") or ".").resolve()
+    start = Path(project or os.environ.get("RAGC_PROJECT") or ".").resolve()
     for folder in (start, *start.parents):
         try:
-            tasks = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["tool"]["ragc"]["tasks"]
+            return list(tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["tool"]["ragc"]["tasks"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        return [name for name in tasks if name.startswith(incomplete)]
     return []
 
 
-def task_argument(*, required: bool = False) -> Callable[[_Decorated], _Decorated]:
-    """Add the argument TASK, passed as `task: str | None`; its names complete."""
-    return click.argument("task", required=required, shell_complete=complete_task)
+def task_argument() -> Callable[[_Decorated], _Decorated]:
+    """Add the argument TASK, passed as `task: str | None`, None for the only one; its names complete."""
+    return click.argument("task", required=False, shell_complete=complete_task)
 
 
 def target_argument(function: _Decorated) -> _Decorated:
-    """Add the argument `TASK|PATH`, passed as `target: str`: a bare name is a task, a path is an artifact."""
-    return click.argument("target", metavar="TASK|PATH", shell_complete=complete_task)(function)
+    """Add the argument `TASK|PATH`, passed as `target: str | None`.
+
+    A bare name is a task, a path is an artifact, None is the only task.
+    """
+    return click.argument("target", required=False, metavar="[TASK|PATH]", shell_complete=complete_task)(function)
+
+
+def text_argument(metavar: str) -> Callable[[_Decorated], _Decorated]:
+    """Add a text and before it what it is meant for, which may be left out (`[TASK] QUERY`): `words` for `parted`."""
+    return click.argument("words", nargs=-1, metavar=metavar, shell_complete=complete_task)
+
+
+def parted(words: Sequence[str], what: str, project: Path | None) -> tuple[str | None, str]:
+    """Return what a text is meant for, None where it was left out, and the text, `what` (a question, a query).
+
+    Raises UsageError for no text, also where a lone word is a task or a path, and for a text without quotes.
+    """
+    if len(words) > 2:
+        raise click.UsageError(f"{len(words)} words: put the {what} in quotes")
+    text = words[-1] if words else ""
+    if not words or (len(words) == 1 and (text in _task_names(project) or (os.sep in text and Path(text).is_dir()))):
+        raise click.UsageError(f"no {what}: type it in quotes" + (f', after "{text}"' if text else ""))
+    return (words[0] if len(words) == 2 else None), text
+
+
+@contextlib.contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print a Python warning as one line on stderr, without the place in the code that it came from."""
+
+    def show(message: Warning | str, *place: object, **more: object) -> None:
+        warn(" ".join(str(message).split()))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def warn(text: str) -> None:
+    """Print a warning on stderr."""
+    note(f"warning: {text}")
 
 
 def emit(value: Any) -> None:

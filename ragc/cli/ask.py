@@ -7,23 +7,40 @@ from typing import Any
 
 import click
 
-from ragc.cli._terminal import emit, json_option, project_option, row, say, style, target_argument
+from ragc.cli._terminal import (
+    emit,
+    json_option,
+    parted,
+    project_option,
+    row,
+    say,
+    style,
+    text_argument,
+    warn,
+    warnings_as_lines,
+)
 
 
 @click.command()
-@target_argument
-@click.argument("question")
+@text_argument("[TASK|PATH] QUESTION")
 @click.option("--lm", metavar="MODEL", help="Another model than the sealed one.")
 @json_option
 @project_option
-def command(target: str, question: str, lm: str | None, as_json: bool, project: Path | None) -> None:
+def command(words: tuple[str, ...], lm: str | None, as_json: bool, project: Path | None) -> None:
     """Answer QUESTION with an artifact, and show the passages that support the answer.
 
-    A bare name is a task and asks its artifact; a path is an artifact.
+    A bare name is a task and asks its artifact, a path is an artifact; without either it is the only task.
     """
+    from ragc.artifact import drift, locate
     from ragc.compiler import ask
 
-    prediction = ask(target, question, lm=lm, project=project)
+    target, question = parted(words, "question", project)
+    place = locate(target, project)
+    moved = drift(place)
+    if moved.model is not None and lm is None:
+        warn(moved.model)
+    with warnings_as_lines():
+        prediction = ask(place, question, lm=lm, project=project)
     passages = list(getattr(prediction, "passages", None) or ())
     citations = tuple(getattr(prediction, "citations", None) or ())
     if as_json:

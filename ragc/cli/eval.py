@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragc.cli._terminal import emit, json_option, project_option, row, say, table, target_argument
+from ragc.cli._terminal import (
+    emit,
+    json_option,
+    project_option,
+    row,
+    say,
+    table,
+    target_argument,
+    warn,
+    warnings_as_lines,
+)
 
 if TYPE_CHECKING:
     from ragc.compiler import EvaluationResult
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
 @json_option
 @project_option
 def command(
-    target: str,
+    target: str | None,
     uncompiled: bool,
     split: Any,
     fail_under: float | None,
@@ -34,13 +44,17 @@ def command(
 ) -> None:
     """Score an artifact on its task's examples.
 
-    A bare name is a task and scores its artifact; a path is an artifact.
+    A bare name is a task and scores its artifact, a path is an artifact; without either it is the only task.
     """
+    from ragc.artifact import drift, locate
     from ragc.cli.compile import Reporter
     from ragc.compiler import evaluate
     from ragc.errors import CheckFailed
 
-    with Reporter(as_json=as_json) as reporter:
+    place = None if uncompiled else locate(target, project)
+    if place is not None and place.is_dir() and lm is None and (model := drift(place).model) is not None:
+        warn(model)
+    with Reporter(as_json=as_json) as reporter, warnings_as_lines():
         result = evaluate(
             target,
             project=project,
@@ -57,7 +71,7 @@ def command(
     score = result.evaluation.score
     if fail_under is not None and (score is None or score < fail_under):
         shown = "no score" if score is None else f"{score:.3f}"
-        raise CheckFailed(f"{target} scores {shown} on {split}, below --fail-under {fail_under:g}")
+        raise CheckFailed(f"{target or result.task} scores {shown} on {split}, below --fail-under {fail_under:g}")
 
 
 def _show(result: EvaluationResult) -> None:

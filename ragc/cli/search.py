@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragc.cli._terminal import emit, json_option, project_option, row, say, style, task_argument
+from ragc.cli._terminal import emit, json_option, parted, project_option, row, say, style, text_argument
 
 if TYPE_CHECKING:
     from ragc.retrieval import Passage
@@ -19,14 +19,15 @@ LINES = 3
 
 
 @click.command()
-@task_argument(required=True)
-@click.argument("query")
+@text_argument("[TASK] QUERY")
 @click.option("--k", default=5, show_default=True, help="How many passages, at most.")
 @click.option("--alpha", default=0.5, show_default=True, help="The weight of vectors: 0 text alone, 1 vectors alone.")
 @json_option
 @project_option
-def command(task: str, query: str, k: int, alpha: float, as_json: bool, project: Path | None) -> None:
+def command(words: tuple[str, ...], k: int, alpha: float, as_json: bool, project: Path | None) -> None:
     """Show the passages that retrieval alone finds for QUERY in the corpus of TASK, best first.
+
+    Without TASK it is the only one.
 
     Each with its score (0 to 1) and what it is made of: text is BM25, vector is cosine similarity, – means that it was
     not among the best of that kind.
@@ -34,6 +35,7 @@ def command(task: str, query: str, k: int, alpha: float, as_json: bool, project:
     from ragc.project import Project
     from ragc.retrieval import search
 
+    task, query = parted(words, "query", project)
     found = search(task, query, k=k, alpha=alpha, project=Project.find(project))
     if as_json:
         emit({"passages": [_json(passage) for passage in found]})

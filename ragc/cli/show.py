@@ -6,21 +6,26 @@ from pathlib import Path
 
 import click
 
-from ragc.cli._terminal import emit, json_option, project_option, row, target_argument
+from ragc.cli._terminal import emit, json_option, project_option, row, target_argument, warn
 
 
 @click.command()
 @target_argument
 @project_option
 @json_option
-def command(target: str, project: Path | None, as_json: bool) -> None:
+def command(target: str | None, project: Path | None, as_json: bool) -> None:
     """Show what an artifact is, how good it is and what it cost.
 
-    The artifact is verified first. Its card.md says the same at length, its report.html question by question.
+    Without TASK or PATH it is the only task's. The artifact is verified first. Its card.md says the same at length, its
+    report.html question by question.
     """
-    from ragc.artifact import glance, locate
+    from ragc.artifact import drift, glance, locate
 
-    seen = glance(locate(target, project))
+    place = locate(target, project)
+    seen = glance(place)
+    moved = drift(place)
+    for line in filter(None, (moved.source, moved.model)):
+        warn(line)
     if as_json:
         emit(dict(seen.details))
         return

@@ -6,21 +6,26 @@ from pathlib import Path
 
 import click
 
-from ragc.cli._terminal import emit, json_option, project_option, row, target_argument
+from ragc.cli._terminal import emit, json_option, project_option, row, target_argument, warn
 
 
 @click.command()
 @target_argument
 @project_option
 @json_option
-def command(target: str, project: Path | None, as_json: bool) -> None:
+def command(target: str | None, project: Path | None, as_json: bool) -> None:
     """Check every file of an artifact against its manifest.
 
-    A file that was changed, is missing or was added ends with exit code 2 and its name. No code of the artifact runs.
+    Without TASK or PATH it is the only task's. A file that was changed, is missing or was added ends with exit code 2
+    and its name. No code of the artifact runs.
     """
-    from ragc.artifact import locate, verify
+    from ragc.artifact import drift, locate, verify
 
-    manifest = verify(locate(target, project))
+    place = locate(target, project)
+    manifest = verify(place)
+    moved = drift(place)
+    if moved.source is not None:
+        warn(moved.source)
     if as_json:
         emit(
             {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ragc.artifact import load, sealed_lm, verify
+from ragc.artifact import chosen_lm, load, verify
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._events import OnEvent, Working, ignore
 from ragc.compiler._result import cost_of
@@ -79,8 +79,8 @@ def evaluate(
                     f"{place} does not exist: run `ragc compile {task.name}`, or score the program with --uncompiled"
                 )
             manifest = verify(place)
-    if manifest is not None and lm is None:
-        found = replace(found, settings=found.settings.model_copy(update={"lm": sealed_lm(manifest)}))
+    if manifest is not None:
+        found = replace(found, settings=found.settings.model_copy(update={"lm": chosen_lm(manifest, lm)}))
     elif lm is not None:
         found = found.with_lm(lm)
     bench = open_bench(found, task, budget=Budget(), threads=threads, on_event=on_event)

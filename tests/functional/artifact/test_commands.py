@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import seal_program
+from artifacts import hosted_lm, seal_program
 from conftest import RunRagc
+from hosted import HostedModel, fields
 
 
 @pytest.fixture
@@ -55,3 +56,73 @@ def test_show_is_the_card_at_a_glance(run_ragc: RunRagc, project: Path, sealed: 
     found = json.loads(run_ragc("show", "allotments", "--json", cwd=project).stdout)
     assert found["verdict"]["word"] == "not tested"
     assert found["state"]["retrieve"]["k"] == 3
+
+
+def add_task(project: Path, name: str) -> None:
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(
+            f'\n[tool.ragc.tasks.{name}]\nprogram = "grounded"\ncorpus = "data/allotments/corpus"\n'
+            'examples = "data/allotments/examples.jsonl"\n'
+        )
+
+
+def test_the_only_task_need_not_be_typed(run_ragc: RunRagc, project: Path, sealed: Path) -> None:
+    for command in ("show", "verify"):
+        done = run_ragc(command, cwd=project)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("allotments ")
+    add_task(project, "second")
+    for arguments in (("show",), ("verify",), ("eval",), ("ask", "How much?"), ("search", "rent")):
+        done = run_ragc(*arguments, cwd=project)
+        assert (done.returncode, done.stdout) == (2, ""), arguments
+        assert "name one of allotments, second" in done.stderr
+
+
+def test_a_lone_text_is_the_question_and_a_lone_task_is_none(run_ragc: RunRagc, project: Path, sealed: Path) -> None:
+    assert run_ragc("index", cwd=project).returncode == 0
+    found = run_ragc("search", "what is the rent?", cwd=project)
+    assert found.returncode == 0, found.stderr
+    assert "rent" in found.stdout
+    asked = run_ragc("ask", "What is the rent?", cwd=project)  # gets as far as the model
+    assert "OPENAI_API_KEY" in asked.stderr
+    for arguments, error in (
+        (("ask", "allotments"), 'no question: type it in quotes, after "allotments"'),
+        (("ask", "./compiled/allotments"), 'no question: type it in quotes, after "./compiled/allotments"'),
+        (("search", "allotments"), 'no query: type it in quotes, after "allotments"'),
+        (("ask",), "no question: type it in quotes"),
+        (("ask", "allotments", "What", "is", "it"), "4 words: put the question in quotes"),
+    ):
+        done = run_ragc(*arguments, cwd=project)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert error in done.stderr
+
+
+def test_what_moved_on_is_a_warning_of_one_line(run_ragc: RunRagc, project: Path, hosted_model: HostedModel) -> None:
+    hosted_model.script = lambda messages: fields(answer="five")
+    seal_program(project, lm=hosted_lm(hosted_model.base_url))
+    grounded = project / "programs" / "grounded.py"
+    grounded.write_text(grounded.read_text("utf-8") + "\n# more\n")
+    source = "runs its sealed source; programs/grounded.py changed since (ragc compile allotments seals the new one)"
+    model = "answers with the sealed openai/scripted; pyproject.toml names local/smollm2-135m-instruct"
+    key = {"SCRIPTED_KEY": "any"}
+    for arguments, expected in (
+        (("show",), {source, model}),
+        (("verify",), {source}),
+        (("ask", "What is the rent?"), {source, model}),
+        (("ask", "What is the rent?", "--lm", "openai/scripted"), {source}),
+        (("eval", "--json"), {source, model}),
+    ):
+        done = run_ragc(*arguments, cwd=project, env=key)
+        assert done.returncode == 0, done.stderr
+        lines = [line for line in done.stderr.splitlines() if "allotments " in line and ".py:" not in line]
+        assert {line.split(" ", 3)[3] for line in lines} == expected, done.stderr
+        assert all(line.startswith("warning: allotments ") for line in lines)
+        assert "UserWarning" not in done.stderr
+
+
+def test_a_malformed_answer_is_no_bug(run_ragc: RunRagc, project: Path, hosted_model: HostedModel) -> None:
+    hosted_model.script = lambda messages: "I would rather not say"
+    seal_program(project, lm=hosted_lm(hosted_model.base_url))
+    done = run_ragc("ask", "What is the rent?", cwd=project, env={"SCRIPTED_KEY": "any"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "\nerror: the model did not answer in the expected form" in f"\n{done.stderr}"

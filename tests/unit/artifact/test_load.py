@@ -15,7 +15,7 @@ import pytest
 
 import ragc
 from hosted import HostedModel, fields
-from ragc.artifact import Artifact, Content, seal
+from ragc.artifact import Artifact, Content, Drift, chosen_lm, drift, glance, seal, verify
 from ragc.errors import ArtifactError, ConfigError, ExampleError, ModelError
 
 MakeContent = Callable[..., Content]
@@ -390,3 +390,68 @@ def test_an_empty_question_is_refused_before_anything_is_asked(
         asyncio.run(plain.acall(question=question))
     assert [type(result) for result in plain.batch(["", "How many?"])] == [ExampleError, dspy.Prediction]
     assert len(hosted_model.requests) == 1
+
+
+def configure(root: Path, lm: str) -> None:
+    """Make the project's `lm` another one."""
+    file = root / "pyproject.toml"
+    file.write_text(file.read_text("utf-8").replace('lm = "openai/other"', f"lm = {lm}"), "utf-8")
+
+
+def test_the_project_says_where_the_sealed_model_is_reached(
+    root: Path, content: MakeContent, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = seal(content(), root / "compiled" / "plain").path  # its address, port 9, is gone
+    hosted_model.script = lambda messages: fields(answer="forty two")
+    monkeypatch.setenv("NEW_KEY", "any")
+    monkeypatch.delenv("SCRIPTED_KEY")
+    configure(root, f'{{ model = "openai/scripted", base_url = "{hosted_model.base_url}", api_key_env = "NEW_KEY" }}')
+    for lm in (None, "openai/scripted"):
+        assert ragc.load(path, lm=lm)(question="?").provenance["measured"] is True
+    rows = {row[0]: row[1:] for row in glance(path).rows}
+    assert rows["address"] == (f"{hosted_model.base_url}, the key in NEW_KEY",)
+
+    # Where the model is reached is taken from the project, what it is told is not.
+    assert hosted_model.requests[0]["temperature"] == 0
+    monkeypatch.setenv("RAGC_LM", '{ model = "openai/third", base_url = "http://127.0.0.1:9/v1" }')
+    with pytest.raises(ModelError, match="openai/third"):
+        ragc.load(path)(question="?")
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ('"openai/scripted"', ("http://127.0.0.1:9/v1", "SCRIPTED_KEY", 5)),
+        ('{ model = "openai/scripted", timeout = 90 }', ("http://127.0.0.1:9/v1", "SCRIPTED_KEY", 90)),
+        ('{ model = "openai/scripted", api_key_env = "B" }', ("http://127.0.0.1:9/v1", "B", 5)),
+        ('{ model = "openai/scripted", base_url = "http://b/v1" }', ("http://b/v1", None, 5)),
+        ('{ model = "openai/bigger", base_url = "http://b/v1" }', ("http://127.0.0.1:9/v1", "SCRIPTED_KEY", 5)),
+    ],
+)
+def test_what_the_project_does_not_state_stays_sealed(
+    root: Path, content: MakeContent, stated: str, expected: tuple[str, str, float]
+) -> None:
+    path = seal(content(), root / "compiled" / "plain").path
+    configure(root, stated)
+    chosen = chosen_lm(verify(path), None)
+    assert (chosen.base_url, chosen.api_key_env, chosen.timeout) == expected
+
+
+def test_what_moved_on_around_an_artifact_is_said_in_lines(
+    root: Path, content: MakeContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = seal(content(), root / "compiled" / "plain")
+    name = f"plain {sealed.id[:8]}"
+    assert drift(sealed.path) == Drift(
+        None, f"{name} answers with the sealed openai/scripted; pyproject.toml names openai/other"
+    )
+    monkeypatch.setenv("RAGC_LM", "openai/third")
+    assert drift(sealed.path) == Drift(None, None)
+    monkeypatch.delenv("RAGC_LM")
+    (root / "programs" / "tone.py").write_text("MARK = '?'\n")
+    configure(root, '"openai/scripted"')
+    assert drift(sealed.path) == Drift(
+        f"{name} runs its sealed source; programs/tone.py changed since (ragc compile plain seals the new one)", None
+    )
+    (root / "pyproject.toml").write_text("[tool.ragc]\nlmm = 1\n")
+    assert drift(sealed.path).model is None
