@@ -53,7 +53,7 @@ def make_project(root: Path, own: OwnTask | None = None) -> Made:
     task = own.name if own else STARTER_TASK
     pyproject = root / "pyproject.toml"
     configuration = _configuration(root, pyproject, own, task)
-    files = _files(root, task, starter_data=own is None)
+    files = _files(root, task, own)
     written, kept = [], []
     for relative, content in sorted(files.items()):
         if os.path.lexists(root / relative):
@@ -110,7 +110,7 @@ def _imported(source: Path, root: Path) -> dict[str, Path]:
     return found
 
 
-def _files(root: Path, task: str, *, starter_data: bool) -> dict[str, bytes]:
+def _files(root: Path, task: str, own: OwnTask | None) -> dict[str, bytes]:
     """Path and content of every file of a new project but pyproject.toml; more programs come with `ragc add`."""
     from ragc.project import starter
 
@@ -118,7 +118,7 @@ def _files(root: Path, task: str, *, starter_data: bool) -> dict[str, bytes]:
     sources = [
         *(top / "programs" / f"{name}.py" for name in ("__init__", STARTER_PROGRAM)),
         *(top / "optimizers").glob("*.py"),
-        *((top / "data" / STARTER_TASK).rglob("*") if starter_data else ()),
+        *((top / "data" / STARTER_TASK).rglob("*") if own is None else ()),
     ]
     files = {
         path.relative_to(top).as_posix(): path.read_bytes()
@@ -129,9 +129,21 @@ def _files(root: Path, task: str, *, starter_data: bool) -> dict[str, bytes]:
     files[".gitignore"] = _template("gitignore").encode()
     if (root / ".gitignore").exists() and ".ragc" not in (root / ".gitignore").read_text("utf-8", errors="replace"):
         files[".ragc/.gitignore"] = b"*\n"
+    if own is not None:
+        files |= _empty_data(root, own)
     files["README.md"] = _filled("README.md", words).encode()
     files["tests/test_program.py"] = _template("test_program.py").encode()
     files["service.py"] = re.sub(rf"\b{STARTER_TASK}\b", task, _template("service.py")).encode()
+    return files
+
+
+def _empty_data(root: Path, own: OwnTask) -> dict[str, bytes]:
+    """A place for the documents and the questions that were not given, below `root`."""
+    files = {}
+    if not own.corpus.exists():
+        files[f"{_relative(own.corpus, root)}/.gitkeep"] = b""
+    if not own.examples.exists():
+        files[_relative(own.examples, root)] = b"question,answers\n"
     return files
 
 
@@ -193,8 +205,11 @@ def project_name(root: Path) -> str:
 
 def _quoted(path: Path | str, root: Path) -> str:
     """A path as a TOML string, relative to the root where it is given as a Path."""
-    text = path if isinstance(path, str) else Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(path if isinstance(path, str) else _relative(path, root), ensure_ascii=False)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
 
 
 def _template(name: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragc.cli._terminal import emit, json_option, row, say
+from ragc._messages import counted
+from ragc.cli._terminal import emit, json_option, note, row, say, style
 from ragc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="\b\nYour own documents and questions:\n  ragc init mine --corpus policies --examples questions.csv"
+    epilog="\b\nYour own documents and questions, in the folder that is to be the project:\n"
+    "  ragc init --corpus policies --examples questions.csv"
 )
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("."), required=False)
 @click.option("--task", metavar="NAME", help="A task of your own in place of the handbook; default: the corpus' name.")
@@ -38,7 +40,8 @@ def command(
 
     Without options it starts with the handbook of an invented company, and compiles. In a folder that has files it
     writes only those that are missing, and adds [tool.ragc] to a pyproject.toml without it; where there is a ragc
-    project already it writes nothing and exits 2.
+    project already it writes nothing and exits 2. Without --examples a task of your own begins with an empty table
+    of questions, to be filled in.
     """
     from ragc.cli._scaffold import make_project
 
@@ -57,16 +60,25 @@ def command(
         )
     else:
         _print(made, own)
+    for given in (corpus, examples):
+        if given is not None and not given.resolve().is_relative_to(folder.resolve()):
+            note(
+                f"{style('warning:', fg='yellow')} {given} stays outside of the project: a clone of it will lack"
+                f" {given.name}; move it to data/{made.task}/ and set its path in pyproject.toml"
+            )
 
 
 def _own_task(folder: Path, task: str | None, corpus: Path | None, examples: Path | None) -> OwnTask:
-    """Check what was given and fill in the rest; a folder for documents is made where none was given."""
+    """Check what was given and fill in the rest; what is not given gets a place below data/."""
     from ragc.cli._scaffold import OwnTask
+    from ragc.data import read_examples
 
     if corpus is not None and not (corpus.is_dir() or (corpus.is_file() and corpus.suffix == ".jsonl")):
         raise ConfigError(f"--corpus {corpus}: expected a folder of documents, or a .jsonl file of them")
-    if examples is not None and not (examples.is_file() and examples.suffix in {".csv", ".jsonl"}):
-        raise ConfigError(f"--examples {examples}: expected a .csv or .jsonl file of labelled questions")
+    if examples is not None:
+        if not (examples.is_file() and examples.suffix in {".csv", ".jsonl"}):
+            raise ConfigError(f"--examples {examples}: expected a .csv or .jsonl file of labelled questions")
+        read_examples(examples)
     if task is None:
         guess = re.sub(r"\W", "_", corpus.resolve().stem.lower()) if corpus else "docs"
         task = guess if _importable(guess) else "docs"
@@ -84,16 +96,19 @@ def _importable(name: str) -> bool:
 
 
 def _print(made: Made, own: OwnTask | None) -> None:
-    row("made", f"{made.root.resolve().name}: {len(made.written)} files in {made.root.resolve()}")
+    row("made", f"{made.root.resolve().name}: {counted(len(made.written), 'file')} in {made.root.resolve()}")
     if made.kept:
         row(
             "kept", f"{len(made.kept)} that were there: {', '.join(made.kept[:5])}{', …' if len(made.kept) > 5 else ''}"
         )
     steps = [] if made.root.resolve() == Path.cwd() else [f"cd {made.root}"]
-    if own and not own.corpus.exists():
-        steps.append(f"# put your documents (.md, .txt) into {os.path.relpath(own.corpus, made.root)}/")
-    if own and not own.examples.exists():
-        steps.append(f"# and your questions into {os.path.relpath(own.examples, made.root)}: question,answers")
+    if own:
+        corpus, examples = (os.path.relpath(path, made.root) for path in (own.corpus, own.examples))
+        if f"{corpus}/.gitkeep" in made.written:
+            steps.append(f"# put your documents (.md, .txt) into {corpus}/")
+        if examples in made.written:
+            steps.append(f"# write your questions into {examples}, one a row, accepted answers parted by |;")
+            steps.append("# no answer means that the documents do not say; 150 are a good start, 10 the fewest")
     row("next", *steps, "ragc compile")
     say()
     row("then", f'from compiled import {made.task}; {made.task}(question="…").answer')

@@ -161,6 +161,7 @@ def test_own_documents_and_questions_in_one_command(run_ragc: RunRagc, tmp_path:
     assert result.returncode == 0, result.stderr
     task = _tasks(tmp_path)["policies"]
     assert (task["corpus"], task["examples"]) == ("policies", "questions.csv")
+    assert result.stderr == ""
     assert not (tmp_path / "data").exists()
     assert "from compiled import policies" in result.stdout
     assert "policies" in (tmp_path / "service.py").read_text("utf-8")
@@ -171,7 +172,14 @@ def test_own_documents_and_questions_in_one_command(run_ragc: RunRagc, tmp_path:
 def test_paths_are_written_relative_to_the_project(run_ragc: RunRagc, tmp_path: Path) -> None:
     _own_files(tmp_path)
     args = ["init", "mine", "--task", "rules", "--corpus", "policies", "--examples", "questions.csv"]
-    assert run_ragc(*args, cwd=tmp_path).returncode == 0
+    result = run_ragc(*args, cwd=tmp_path)
+    assert result.returncode == 0
+    first, second = result.stderr.splitlines()
+    assert first == (
+        "warning: policies stays outside of the project: a clone of it will lack policies; move it to data/rules/ and"
+        " set its path in pyproject.toml"
+    )
+    assert second.startswith("warning: questions.csv stays outside")
     task = _tasks(tmp_path / "mine")["rules"]
     assert (task["corpus"], task["examples"]) == ("../policies", "../questions.csv")
 
@@ -183,6 +191,29 @@ def test_a_bare_project_says_what_is_missing(run_ragc: RunRagc, tmp_path: Path) 
     assert "data/docs/corpus" in result.stdout
     assert "data/docs/examples.csv" in result.stdout
     assert not (tmp_path / "mine" / "data" / "handbook").exists()
+    assert (tmp_path / "mine" / "data" / "docs" / "corpus").is_dir()
+
+
+def test_documents_without_questions_get_a_table_to_fill_in(run_ragc: RunRagc, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "bakery").mkdir(parents=True)
+    (tmp_path / "mine" / "bakery" / "bread.md").write_text("# Bread\n", encoding="utf-8")
+    result = run_ragc("init", "mine", "--corpus", "mine/bakery", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "write your questions into data/bakery/examples.csv, one a row" in result.stdout
+    assert (tmp_path / "mine/data/bakery/examples.csv").read_text("utf-8") == "question,answers\n"
+    assert not (tmp_path / "mine/data/bakery/corpus").exists()
+    compiled = run_ragc("compile", "--dry-run", cwd=tmp_path / "mine")
+    assert (compiled.returncode, compiled.stderr.count("\n")) == (2, 1)
+    assert "data/bakery/examples.csv: no examples in it; write one question a line" in compiled.stderr
+
+
+def test_questions_that_compile_would_refuse_are_refused_at_once(run_ragc: RunRagc, tmp_path: Path) -> None:
+    _own_files(tmp_path)
+    (tmp_path / "questions.csv").write_text("Frage,answers\nHow?,so\n", encoding="utf-8")
+    result = run_ragc("init", "mine", "--corpus", "policies", "--examples", "questions.csv", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == 'error: questions.csv line 1: no column "question", found Frage, answers\n'
+    assert not (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize(
