@@ -8,14 +8,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ragc._messages import counted
 from ragc.errors import RagcError
 
 if TYPE_CHECKING:
+    from ragc.data import Corpus
     from ragc.project import EmbedderSettings, ModelSettings, Project, TaskSettings
 
 PACKAGES = (
@@ -65,9 +67,10 @@ def run_checks(project: Path | None) -> Iterator[Check]:
     if not found.settings.tasks:
         yield Check("tasks", "note", "none yet; add [tool.ragc.tasks.NAME] to pyproject.toml")
     for task in found.settings.tasks.values():
-        yield _attempt(task.name, partial(_task, found, task))
-        yield _attempt(f"{task.name}.index", partial(_index, found, task))
-        yield _attempt(f"{task.name}.artifact", partial(_artifact, found, task))
+        looked = _Looked(found, task)
+        yield _attempt(task.name, looked.task_itself)
+        yield _attempt(f"{task.name}.index", looked.index)
+        yield _attempt(f"{task.name}.artifact", looked.artifact)
 
 
 def _attempt(name: str, look: Callable[[], str | Check]) -> Check:
@@ -178,43 +181,74 @@ def _tracking(project: Project) -> str | Check:
     return Check("tracking", "note", f"{uri}, not looked at")
 
 
-def _task(project: Project, task: TaskSettings) -> str:
-    """Examples, corpus, labels, program, optimizer and metric, all of them loaded."""
-    from ragc.data import check_labels, read_corpus, read_examples
-    from ragc.evaluation import load_metric
-    from ragc.project import load_optimizer, load_program
+@dataclass(frozen=True)
+class _Looked:
+    """What is looked at in one task; the corpus is read once."""
 
-    corpus = read_corpus(project.path(task.corpus))
-    labels = check_labels(read_examples(project.path(task.examples)), corpus)
-    program = load_program(project, task.program)
-    load_metric(project, task.metric)
-    if task.optimizer is not None:
-        load_optimizer(project, task.optimizer)
-    parts = [f"{len(labels.valid)} questions", f"{len(corpus.documents)} documents"]
-    parts += [f"{len(labels.stale)} stale labels"] if labels.stale else []
-    parts += [f"{len(corpus.skipped)} files skipped"] if corpus.skipped else []
-    return f"{', '.join(parts)}; {program.__name__}, {task.metric}, {task.optimizer or 'no optimizer'}"
+    project: Project
+    task: TaskSettings
 
+    @cached_property
+    def corpus(self) -> Corpus:
+        from ragc.data import read_corpus
 
-def _index(project: Project, task: TaskSettings) -> str | Check:
-    from ragc.retrieval import open_index
+        return read_corpus(self.project.path(self.task.corpus))
 
-    store = project.settings.store
-    if store.startswith("sqlite://") and not project.path(store.removeprefix("sqlite://")).exists():
-        return Check(f"{task.name}.index", "note", f"no index yet; ragc compile or ragc index {task.name} makes it")
-    index = open_index(project, task, read_only=True)
-    try:
-        stats = index.stats()
-    finally:
-        index.close()
-    return f"{stats}"
+    @property
+    def corpus_version(self) -> str | None:
+        """The fingerprint of the documents as they are now; None when they cannot be read, which `task_itself` says."""
+        try:
+            return self.corpus.fingerprint
+        except RagcError:
+            return None
 
+    def task_itself(self) -> str:
+        """Examples, corpus, labels, program, optimizer and metric, all of them loaded."""
+        from ragc.data import check_inputs, check_labels, read_examples
+        from ragc.evaluation import load_metric
+        from ragc.project import load_optimizer, load_program
 
-def _artifact(project: Project, task: TaskSettings) -> str | Check:
-    from ragc.artifact import verify
+        task, project, corpus = self.task, self.project, self.corpus
+        examples = project.path(task.examples)
+        labels = check_labels(read_examples(examples), corpus)
+        program = load_program(project, task.program)
+        check_inputs(labels.valid, program, examples)
+        load_metric(project, task.metric)
+        if task.optimizer is not None:
+            load_optimizer(project, task.optimizer)
+        parts = [counted(len(labels.valid), "question"), counted(len(corpus.documents), "document")]
+        parts += [counted(len(labels.stale), "stale label")] if labels.stale else []
+        parts += [f"{counted(len(corpus.skipped), 'file')} skipped"] if corpus.skipped else []
+        return f"{', '.join(parts)}; {program.__name__}, {task.metric}, {task.optimizer or 'no optimizer'}"
 
-    folder = project.compiled_path(task)
-    if not folder.exists():
-        return Check(f"{task.name}.artifact", "note", f"not compiled yet; ragc compile {task.name} does")
-    manifest = verify(folder)
-    return f"{manifest.id[:8]}, every file as it was sealed"
+    def index(self) -> str | Check:
+        """Whether there is one, made as the configuration says, of the documents as they are now."""
+        from ragc.retrieval import open_index
+
+        name = self.task.name
+        index = open_index(self.project, self.task, read_only=True, check=False)
+        try:
+            if index.missing:
+                return Check(f"{name}.index", "note", f"no index yet; ragc compile or ragc index {name} makes it")
+            stats = index.stats()
+        finally:
+            index.close()
+        if self.corpus_version not in (None, stats.corpus_version):
+            raise RagcError(f"the documents changed since they were indexed; run ragc index {name}")
+        return f"{stats}"
+
+    def artifact(self) -> str | Check:
+        """Whether it is as it was sealed, and what moved on around it since."""
+        from ragc.artifact import drift, verify
+
+        name = self.task.name
+        folder = self.project.compiled_path(self.task)
+        if not folder.exists():
+            return Check(f"{name}.artifact", "note", f"not compiled yet; ragc compile {name} does")
+        manifest = verify(folder)
+        moved = drift(folder)
+        notes = [line for line in (moved.source, moved.model) if line is not None]
+        if self.corpus_version not in (None, manifest.identity["fingerprints"]["corpus"]):
+            notes.append("its documents changed since it was measured; its questions may need other labels")
+        intact = f"{manifest.name}, every file as it was sealed"
+        return Check(f"{name}.artifact", "note", "; ".join([intact, *notes])) if notes else intact

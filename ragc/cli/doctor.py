@@ -38,5 +38,7 @@ def command(ctx: click.Context, project: Path | None, as_json: bool) -> None:
         emit({"ok": not problems, "checks": [asdict(check) for check in checks]})
     else:
         say()
-        say(f"{problems} to mend" if problems else "all that is configured works")
+        outside = (checks[-1].name, checks[-1].status) == ("project", "note")
+        works = "no project here: ragc init makes one" if outside else "all that is configured works"
+        say(f"{problems} to mend" if problems else works)
     ctx.exit(1 if problems else 0)

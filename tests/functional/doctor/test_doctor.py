@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from artifacts import hosted_lm, seal_program
 from conftest import RunRagc
 from hosted import HostedModel
 
@@ -35,7 +36,8 @@ def test_without_a_project_the_installation_is_looked_at(run_ragc: RunRagc, tmp_
     result = run_ragc("doctor", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "dspy 3." in result.stdout
-    assert "ragc init" in result.stdout
+    assert result.stdout.endswith("\nno project here: ragc init makes one\n")
+    assert "works" not in result.stdout
 
 
 def test_a_project_that_works_exits_0(run_ragc: RunRagc, hosted_project: Path) -> None:
@@ -96,6 +98,50 @@ def test_a_tracking_server_that_does_not_answer(run_ragc: RunRagc, hosted_projec
     checks = _checks(result.stdout)
     assert "http://127.0.0.1:9 does not answer" in checks["tracking"]["found"]
     assert "RAGC_TRACKING" in checks["project"]["found"]
+
+
+def test_documents_that_changed_since_they_were_indexed(run_ragc: RunRagc, hosted_project: Path) -> None:
+    environment = {"OUR_KEY": "k"}
+    for store in ("sqlite://.ragc/index.db", "sqlite:///.ragc/index.db"):
+        environment["RAGC_STORE"] = store
+        assert run_ragc("index", cwd=hosted_project, env=environment).returncode == 0
+        checks = _checks(run_ragc("doctor", "--json", cwd=hosted_project, env=environment).stdout)
+        assert checks["allotments.index"]["status"] == "ok"
+        assert checks["allotments.index"]["found"].startswith("10 documents, ")
+    rent = hosted_project / "data/allotments/corpus/rent.md"
+    rent.write_text(rent.read_text("utf-8") + "\nNo dogs.\n", encoding="utf-8")
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env=environment)
+    assert result.returncode == 1
+    check = _checks(result.stdout)["allotments.index"]
+    assert check["status"] == "problem"
+    assert check["found"] == "the documents changed since they were indexed; run ragc index allotments"
+
+
+def test_what_moved_on_around_an_artifact_is_noted(
+    run_ragc: RunRagc, hosted_project: Path, hosted_model: HostedModel
+) -> None:
+    seal_program(hosted_project, lm=hosted_lm(hosted_model.base_url) | {"model": "openai/older"})
+    program = hosted_project / "programs" / "grounded.py"
+    program.write_text(program.read_text("utf-8") + "\n# mended\n", encoding="utf-8")
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": "k"})
+    assert result.returncode == 0, result.stdout
+    check = _checks(result.stdout)["allotments.artifact"]
+    assert check["status"] == "note"
+    assert "programs/grounded.py changed since" in check["found"]
+    assert "sealed openai/older; pyproject.toml names openai/scripted" in check["found"]
+    assert "its documents changed since it was measured" in check["found"]
+
+
+def test_a_column_that_is_no_input_is_a_problem(run_ragc: RunRagc, hosted_project: Path) -> None:
+    examples = hosted_project / "data/allotments/examples.jsonl"
+    examples.write_text(examples.read_text("utf-8").replace('{"id"', '{"topic": "x", "id"', 1), encoding="utf-8")
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": "k"})
+    assert _checks(result.stdout)["allotments"] == {
+        "name": "allotments",
+        "status": "problem",
+        "found": 'data/allotments/examples.jsonl: key "topic" is no input of GroundedAnswer (it takes question):'
+        " remove the key, or add it to forward",
+    }
 
 
 def test_broken_data_and_programs_are_problems(run_ragc: RunRagc, hosted_project: Path) -> None:
