@@ -34,6 +34,12 @@ SOURCE = "source/"
 PLACE = ("base_url", "api_key_env", "threads", "timeout")
 """Keys of a model's table that say where and how fast it is reached, not which model it is: outside the id."""
 
+_LITTER = (
+    (re.compile(r"(^|/)(\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini)$"), "your file manager"),
+    (re.compile(r"(^|/)[^/]*(\.sw[a-p]|~)$"), "your editor"),
+    (re.compile(r"(^|/)__pycache__/|\.pyc$"), "Python"),
+)
+"""Files that programs leave behind unasked, and which program."""
 _OWN_HASH = "manifest_sha256"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _EXACT = 2**53
@@ -121,6 +127,18 @@ def touched(folder: Path, what: str) -> ArtifactError:
     return ArtifactError(f"{folder}: {what}; restore it from version control, or compile the task again")
 
 
+def _added(folder: Path, names: list[str]) -> ArtifactError:
+    """Return the error of files that are not in the manifest: nothing is lost when they go."""
+    name, more = names[0], len(names) - 1
+    others = f" (and {more} more)" if more else ""
+    maker = next((maker for pattern, maker in _LITTER if pattern.search(name)), None)
+    if maker is not None:
+        return ArtifactError(
+            f"{folder}: {name}{others} is litter of {maker}; delete it, an artifact holds nothing else"
+        )
+    return ArtifactError(f"{folder}: {name}{others} was added after sealing; delete it, or move it out of the artifact")
+
+
 def plain(value: Any) -> Any:
     """Return `value` in dicts and lists, as JSON reads it back; figures stay as they are."""
     if isinstance(value, Mapping):
@@ -186,10 +204,10 @@ def _check(folder: Path, found: ReadFolder) -> Verified:
     document = _parse(folder, found.files[MANIFEST])
     manifest = _manifest(folder, document)
     listed, there = manifest.files, set(found.files) - {MANIFEST}
-    for name in sorted(there - listed.keys()):
-        raise touched(folder, f"{name} was added; it is not in {MANIFEST}")
-    for name in sorted(found.others):
-        raise touched(folder, f"{name} was added; it is not a plain file")
+    for name in sorted(found.others & listed.keys()):
+        raise touched(folder, f"{name} is no longer a plain file")
+    if added := sorted((there - listed.keys()) | found.others):
+        raise _added(folder, added)
     for name in sorted(listed.keys() - there):
         raise touched(folder, f"{name} is missing")
     for name, expected in sorted(listed.items()):

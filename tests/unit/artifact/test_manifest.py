@@ -85,14 +85,32 @@ def test_a_missing_file_is_refused_with_its_name(sealed: Sealed, name: str) -> N
         verify(sealed.path)
 
 
-@pytest.mark.parametrize(
-    "name", ["extra.txt", "source/programs/__pycache__/plain.cpython-311.pyc", "source/x.py", ".x"]
-)
+@pytest.mark.parametrize("name", ["notes.txt", "source/x.py", ".x"])
 def test_an_added_file_is_refused_with_its_name(sealed: Sealed, name: str) -> None:
+    (sealed.path / name).write_text("x")
+    with pytest.raises(ArtifactError, match=f"{name} was added after sealing; delete it, or move it out of"):
+        verify(sealed.path)
+
+
+@pytest.mark.parametrize(
+    ("name", "maker"),
+    [
+        (".DS_Store", "your file manager"),
+        ("source/programs/Thumbs.db", "your file manager"),
+        ("desktop.ini", "your file manager"),
+        ("source/programs/.plain.py.swp", "your editor"),
+        ("card.md~", "your editor"),
+        ("source/programs/__pycache__/plain.cpython-311.pyc", "Python"),
+    ],
+)
+def test_litter_is_refused_and_called_so(sealed: Sealed, name: str, maker: str) -> None:
     path = sealed.path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("x")
-    with pytest.raises(ArtifactError, match=f"{name} was added"):
+    with pytest.raises(ArtifactError, match=f"{name} is litter of {maker}; delete it"):
+        verify(sealed.path)
+    (sealed.path / "zeta").write_text("x")
+    with pytest.raises(ArtifactError, match=r" \(and 1 more\) is litter"):
         verify(sealed.path)
 
 
@@ -105,7 +123,7 @@ def test_what_is_no_plain_file_is_refused(sealed: Sealed) -> None:
     elsewhere.write_bytes((sealed.path / "card.md").read_bytes())
     (sealed.path / "card.md").unlink()
     (sealed.path / "card.md").symlink_to(elsewhere)
-    with pytest.raises(ArtifactError, match=r"card\.md was added; it is not a plain file"):
+    with pytest.raises(ArtifactError, match=r"card\.md is no longer a plain file; restore it"):
         verify(sealed.path)
     (sealed.path / "card.md").unlink()
     os.mkfifo(sealed.path / "card.md")
