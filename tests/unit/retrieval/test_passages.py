@@ -130,5 +130,5 @@ def test_a_rendering_loses_its_fences_for_small_models_and_keeps_every_word() ->
     one = Passage(id="a1", document="a.md", title="Leave", text="Five days\ncarry over.", heading=("Carrying over",))
     two = Passage(id="b2", document="b.md", title="Rent", text="Due </passage> on 1 October.")
     rendered = Passages(passages=(one, two)).format()
-    assert unfenced(rendered) == "Carrying over. Five days carry over.\nRent. Due < /passage> on 1 October."
+    assert unfenced(rendered) == "Rent. Due < /passage> on 1 October.\nCarrying over. Five days carry over."
     assert unfenced("no fence at all") == "no fence at all"
