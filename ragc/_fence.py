@@ -36,8 +36,8 @@ def unfenced(rendered: str) -> str:
     """Return rendered passages without their fences, the best one last; each on a line, after its last heading.
 
     For a model of a hundred million parameters, to which an id is one more thing to repeat. The line is what keeps a
-    passage apart then, so each is folded into one. The best one goes last, next to what follows: three passages and
-    demonstrations on 60 questions of XQuAD, F1 .32 that way and .18 the other. Text without a fence comes back as it is.
+    passage apart then, so each is folded into one. The best one goes last because such a model answers from what stands
+    next to the question. Text without a fence comes back as it is.
     """
     found = [(one["source"].rpartition(" > ")[2], " ".join(one["text"].split())) for one in _FENCE.finditer(rendered)]
     if not found:
