@@ -112,6 +112,16 @@ def warn(text: str) -> None:
     note(f"warning: {text}")
 
 
+def lm_option(instead_of: str) -> Callable[[_Decorated], _Decorated]:
+    """Add `--lm MODEL`, passed as `lm: str | None`: another model than the one that `instead_of` names."""
+    return click.option(
+        "--lm",
+        metavar="MODEL",
+        help=f"Another model than the {instead_of} one: a name (the same provider: at the same base_url, with the same "
+        "key), or a TOML table.",
+    )
+
+
 def emit(value: Any) -> None:
     """Print one JSON object on stdout. Called once a command; NaN and infinity are refused with ValueError."""
     say(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if _stdout().isatty() else None))

@@ -10,6 +10,7 @@ import click
 from ragc.cli._terminal import (
     emit,
     json_option,
+    lm_option,
     parted,
     project_option,
     row,
@@ -23,7 +24,7 @@ from ragc.cli._terminal import (
 
 @click.command()
 @text_argument("[TASK|PATH] QUESTION")
-@click.option("--lm", metavar="MODEL", help="Another model than the sealed one.")
+@lm_option("sealed")
 @json_option
 @project_option
 def command(words: tuple[str, ...], lm: str | None, as_json: bool, project: Path | None) -> None:

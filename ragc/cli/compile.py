@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragc.cli._terminal import Progress, emit, json_option, note, project_option, row, style, task_argument
+from ragc.cli._terminal import Progress, emit, json_option, lm_option, note, project_option, row, style, task_argument
 
 if TYPE_CHECKING:
     from ragc.compiler import CompileResult, Event
+
+SETTING = "A setting of the optimizer; repeatable. All stand, with their defaults, in optimizers/NAME.py."
 
 
 @click.command()
 @task_argument()
 @click.option("--optimizer", metavar="NAME", help="A file in optimizers/, or module:function; default: the task's.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of the optimizer; repeatable.")
-@click.option("--lm", metavar="MODEL", help="Another model than the configured one.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=SETTING)
+@lm_option("configured")
 @click.option("--budget-usd", type=float, metavar="USD", help="Stop before the run costs more than this.")
 @click.option("--budget-calls", type=int, metavar="N", help="Stop before the run makes more LM calls than this.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")

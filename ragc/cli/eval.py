@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ragc._messages import counted
 from ragc.cli._terminal import (
     emit,
     json_option,
+    lm_option,
     project_option,
     row,
     say,
@@ -23,12 +25,25 @@ if TYPE_CHECKING:
     from ragc.compiler import EvaluationResult
 
 
+def _check_score(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is None or 0 <= value <= 1:
+        return value
+    meant = value / 100 if 1 < value <= 100 else 0.95
+    raise click.BadParameter(f"scores are 0 to 1 here: {meant:g}", ctx, param)
+
+
 @click.command()
 @target_argument
 @click.option("--uncompiled", is_flag=True, help="Score the task's program as it is written, not its artifact.")
 @click.option("--split", type=click.Choice(["validation", "test"]), default="validation", show_default=True)
-@click.option("--fail-under", type=click.FloatRange(0, 1), metavar="SCORE", help="Exit 1 when the score is below this.")
-@click.option("--lm", metavar="MODEL", help="Another model than the sealed or configured one.")
+@click.option(
+    "--fail-under",
+    type=float,
+    callback=_check_score,
+    metavar="SCORE",
+    help="Exit 1 when the score, 0 to 1, is below this.",
+)
+@lm_option("sealed or configured")
 @click.option("--threads", type=int, metavar="N", help="Examples evaluated at once.")
 @json_option
 @project_option
@@ -78,7 +93,10 @@ def _show(result: EvaluationResult) -> None:
     found = result.evaluation
     score = "no score" if found.score is None else f"{100 * found.score:.1f}"
     what = "uncompiled" if result.artifact is None else result.artifact[:8]
-    row(result.task, f"{result.metric} {score} on {found.n} {result.split} questions, {found.errors} errors   ({what})")
+    row(
+        result.task,
+        f"{result.metric} {score} on {counted(found.n, f'{result.split} question')}, {counted(found.errors, 'error')}   ({what})",
+    )
     notes = []
     if found.recall is not None:
         notes.append(f"retrieval recall {100 * found.recall:.0f}%")

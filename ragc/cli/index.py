@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ragc._messages import counted
-from ragc.cli._terminal import Progress, duration, emit, json_option, note, project_option, row, style, task_argument
+from ragc.cli._terminal import Progress, duration, emit, json_option, note, project_option, row, task_argument, warn
 
 if TYPE_CHECKING:
     from ragc.project import Project, TaskSettings
@@ -46,7 +46,7 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
         _print(name, report)
     if report.added or report.changed or report.removed:
         for text in _doubts(found, settings):
-            note(f"{style('warning:', fg='yellow')} {text}")
+            warn(text)
 
 
 def _print(task: str, report: IndexReport) -> None:

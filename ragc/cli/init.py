@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ragc._messages import counted
-from ragc.cli._terminal import emit, json_option, note, row, say, style
+from ragc.cli._terminal import emit, json_option, row, say, warn
 from ragc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def command(
         _print(made, own)
     for given in (corpus, examples):
         if given is not None and not given.resolve().is_relative_to(folder.resolve()):
-            note(
-                f"{style('warning:', fg='yellow')} {given} stays outside of the project: a clone of it will lack"
+            warn(
+                f"{given} stays outside of the project: a clone of it will lack"
                 f" {given.name}; move it to data/{made.task}/ and set its path in pyproject.toml"
             )
 

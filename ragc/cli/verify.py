@@ -16,8 +16,10 @@ from ragc.cli._terminal import emit, json_option, project_option, row, target_ar
 def command(target: str | None, project: Path | None, as_json: bool) -> None:
     """Check every file of an artifact against its manifest.
 
-    Without TASK or PATH it is the only task's. A file that was changed, is missing or was added ends with exit code 2
-    and its name. No code of the artifact runs.
+    Without TASK or PATH it is the only task's. No code of the artifact runs.
+
+    Exits 0 when every file is as it was sealed; 2 when one was changed, is missing or was added, with its name, and
+    when there is no artifact or a newer ragc made it. That the project moved on since is a warning alone.
     """
     from ragc.artifact import drift, locate, verify
 

@@ -28,7 +28,7 @@ def optimizer_settings(optimizer: Callable[..., Any], given: Mapping[str, str]) 
     known = {p.name: p for p in inspect.signature(optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY}
     for key in given:
         if key not in known:
-            raise ConfigError(f'--set {key}: {name} has no setting "{key}", {nearest(key, known)}')
+            raise ConfigError(f'--set {key}: {name} has no setting "{key}"{_known(key, known)}')
     types_ = _annotations(optimizer)
     settings: dict[str, Any] = {}
     for key, parameter in known.items():
@@ -39,6 +39,22 @@ def optimizer_settings(optimizer: Callable[..., Any], given: Mapping[str, str]) 
         else:
             settings[key] = parameter.default
     return settings
+
+
+def _known(key: str, known: Mapping[str, inspect.Parameter]) -> str:
+    """Return what to tell about an unknown setting: the nearest, and all with their defaults."""
+    if not known:
+        return "; it has none"
+    near = nearest(key, known)
+    shown = ", ".join(p.name if p.default is p.empty else f"{p.name}={_written(p.default)}" for p in known.values())
+    return f", {near} Its settings: {shown}" if near.startswith("did you mean") else f"; its settings: {shown}"
+
+
+def _written(default: Any) -> str:
+    """Return a default as `--set` takes it."""
+    if isinstance(default, (list, tuple)):
+        return ",".join(map(_written, default))
+    return str(default).lower() if default is None or isinstance(default, bool) else str(default)
 
 
 def _annotations(optimizer: Callable[..., Any]) -> dict[str, Any]:

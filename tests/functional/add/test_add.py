@@ -52,6 +52,13 @@ def test_an_unknown_name_lists_what_there_is(run_ragc: RunRagc, project: Path) -
     assert "closed_book, grounded" in result.stderr
 
 
+def test_without_a_name_it_says_what_there_is(run_ragc: RunRagc, tmp_path: Path) -> None:
+    result = run_ragc("add", "program", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ragc add program NAME: there are closed_book, grounded, ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_name_that_leads_elsewhere_is_unknown(run_ragc: RunRagc, project: Path) -> None:
     assert run_ragc("add", "program", "../ragc/errors", cwd=project).returncode == 2
 

@@ -82,7 +82,11 @@ def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     ("args", "line"),
     [
         (["--nonsense"], "error: No such option '--nonsense'. (see ragc --help)"),
-        (["compil"], "error: No such command 'compil'"),
+        (["compil"], "error: No such command 'compil', did you mean 'compile'? (see ragc --help)"),
+        (["aks"], "error: No such command 'aks', did you mean 'ask'?"),
+        (["xyzzy"], "error: No such command 'xyzzy'"),
+        (["eval", "x", "--fail-under", "95"], "error: Invalid value for '--fail-under': scores are 0 to 1 here: 0.95"),
+        (["eval", "x", "--fail-under", "nan"], "error: Invalid value for '--fail-under': scores are 0 to 1 here: 0.95"),
     ],
 )
 def test_a_mistyped_word_is_one_line(args: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,8 +60,13 @@ def test_texts_are_converted(key: str, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("key", "text", "expected"),
     [
-        ("demo", "4", 'search has no setting "demo", did you mean "demos"?'),
-        ("run", "4", 'search has no setting "run"'),
+        ("demo", "4", 'search has no setting "demo", did you mean "demos"? Its settings: demos=3, '),
+        (
+            "run",
+            "4",
+            'search has no setting "run"; its settings: demos=3, share=0.5, fast=false, style=plain, cap=none, '
+            "sizes=1,2, plain=7",
+        ),
         ("demos", "four", '--set demos=four: expected a whole number, found "four"'),
         ("demos", "4.5", "expected a whole number"),
         ("share", "x", "expected a number"),
