@@ -93,10 +93,8 @@ def _show(result: EvaluationResult) -> None:
     found = result.evaluation
     score = "no score" if found.score is None else f"{100 * found.score:.1f}"
     what = "uncompiled" if result.artifact is None else result.artifact[:8]
-    row(
-        result.task,
-        f"{result.metric} {score} on {counted(found.n, f'{result.split} question')}, {counted(found.errors, 'error')}   ({what})",
-    )
+    questions, errors = counted(found.n, f"{result.split} question"), counted(found.errors, "error")
+    row(result.task, f"{result.metric} {score} on {questions}, {errors}   ({what})")
     notes = []
     if found.recall is not None:
         notes.append(f"retrieval recall {100 * found.recall:.0f}%")
