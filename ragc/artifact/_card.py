@@ -33,6 +33,7 @@ def render(manifest: Manifest, state: Mapping[str, Any]) -> str:
             "## How good it is",
             "",
             *_scores(manifest),
+            *_wrong(manifest),
             "## What it cost",
             "",
             _text(figures.cost(manifest)),
@@ -62,6 +63,13 @@ def _scores(manifest: Manifest) -> Iterator[str]:
     gain = manifest.results.get("detectable_gain")
     if gain is not None:
         yield f"This test could show a gain of {100 * gain:.0f} points (80% power). Scores are 0 to 100."
+        yield ""
+
+
+def _wrong(manifest: Manifest) -> Iterator[str]:
+    counted = figures.wrong(manifest)
+    if counted is not None:
+        yield f"{counted[0]} of {counted[1]} test questions are not fully right; report.html lists them and why."
         yield ""
 
 

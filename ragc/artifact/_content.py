@@ -49,6 +49,12 @@ class Question:
     """The candidate's answer; None after an error."""
     baseline_score: float | None = None
     compiled_score: float | None = None
+    error: str | None = None
+    """What kept the sealed program from answering, in one line."""
+    sources: tuple[str, ...] = ()
+    """Where the passages stand that the sealed program was given, best first."""
+    recall: float | None = None
+    """Share of the labelled evidence among them, 0 to 1; None where none is labelled or nothing was retrieved."""
 
 
 @dataclass(frozen=True, kw_only=True)

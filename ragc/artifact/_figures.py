@@ -77,6 +77,20 @@ def slices(manifest: Manifest) -> list[Slice]:
     ]
 
 
+def sealed_side(manifest: Manifest) -> str:
+    """Return which of `baseline` and `compiled` was sealed."""
+    return "compiled" if manifest.verdict["sealed"] == "candidate" else "baseline"
+
+
+def wrong(manifest: Manifest) -> tuple[int, int] | None:
+    """Return how many test questions the sealed program answers below 1, errors among them, and of how many.
+
+    None when nothing was tested.
+    """
+    scores = (manifest.identity["scores"].get("test") or {}).get(sealed_side(manifest)) or {}
+    return (sum(score is None or score < 1 for score in scores.values()), len(scores)) if scores else None
+
+
 def write(value: Any, kind: str) -> str:
     """Return a figure as text; None is a dash. Scores and shares are 0 to 1, times are seconds."""
     if value is None:

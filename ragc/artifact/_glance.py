@@ -87,7 +87,9 @@ def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, .
             yield "address", address
     if prompts := [_prompt(prompt) for prompt in figures.prompts(state)]:
         yield "prompts", *prompts
-    yield "report", _typed(manifest.path / "report.html")
+    counted = figures.wrong(manifest)
+    lists = () if counted is None else (f"lists the {counted[0]} of {counted[1]} test questions not fully right",)
+    yield "report", _typed(manifest.path / "report.html"), *lists
     yield "use it", f'from compiled import {manifest.task}; {manifest.task}(question="…").answer'
 
 

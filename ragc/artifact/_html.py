@@ -36,3 +36,8 @@ def join(*children: object) -> Markup:
         elif child is not None:
             parts.append(Markup(html.escape(str(child))))
     return Markup("".join(parts))
+
+
+def fact(name: str, text: object, note: str | None = None) -> Markup:
+    """Return one line of a `dl`: a name, a text, and a note on it."""
+    return element("div", element("dt", name), element("dd", text, element("b", note) if note else None))

@@ -133,9 +133,7 @@ def _added(folder: Path, names: list[str]) -> ArtifactError:
     others = f" (and {more} more)" if more else ""
     maker = next((maker for pattern, maker in _LITTER if pattern.search(name)), None)
     if maker is not None:
-        return ArtifactError(
-            f"{folder}: {name}{others} is litter of {maker}; delete it, an artifact holds nothing else"
-        )
+        return ArtifactError(f"{folder}: {name}{others} is litter of {maker}; delete it")
     return ArtifactError(f"{folder}: {name}{others} was added after sealing; delete it, or move it out of the artifact")
 
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from ragc.artifact import _figures as figures
 from ragc.artifact._content import Question
-from ragc.artifact._html import Markup, element, join
+from ragc.artifact._html import Markup, element, fact, join
 from ragc.artifact._manifest import Manifest
+from ragc.artifact._questions import still_wrong, won_and_lost
 
 _STYLE = Path(__file__).with_name("report.css")
 _WORDS = {"better": "Better", "worse": "Worse", "not shown": "Not shown", "not tested": "Not tested"}
-_SHOWN = 200
-"""Questions of one kind (won, lost) that the page lists at most."""
 
 
 def render(manifest: Manifest, state: Mapping[str, Any], questions: Sequence[Question]) -> str:
@@ -24,7 +23,8 @@ def render(manifest: Manifest, state: Mapping[str, Any], questions: Sequence[Que
         _verdict(manifest),
         _evaluations(manifest),
         _slices(manifest),
-        _changes(questions),
+        still_wrong(manifest, questions),
+        won_and_lost(questions),
         _candidates(manifest),
         _prompts(state),
         _configuration(manifest, state),
@@ -53,9 +53,9 @@ def _verdict(manifest: Manifest) -> Markup:
         element("p", " ".join(notes), class_="quiet"),
         element(
             "dl",
-            _fact("Cost", figures.cost(manifest)),
-            _fact("Model", manifest.identity["model"]["model"]),
-            _fact("Made", str(manifest.built["time"]).replace("T", " ").replace("+00:00", " UTC")),
+            fact("Cost", figures.cost(manifest)),
+            fact("Model", manifest.identity["model"]["model"]),
+            fact("Made", str(manifest.built["time"]).replace("T", " ").replace("+00:00", " UTC")),
             class_="facts",
         ),
     )
@@ -140,65 +140,6 @@ def _bars(baseline: float | None, compiled: float | None) -> Markup:
     return element("svg", *bars, viewBox="0 0 100 14", preserveAspectRatio="none", aria_hidden="true", class_="bars")
 
 
-def _changes(questions: Sequence[Question]) -> Markup | None:
-    scored = [q for q in questions if q.baseline_score is not None and q.compiled_score is not None]
-    won = [q for q in scored if _gain(q) > 0]
-    lost = [q for q in scored if _gain(q) < 0]
-    failed = [q for q in questions if q.baseline_score is None or q.compiled_score is None]
-    if not questions:
-        return None
-    same = len(scored) - len(won) - len(lost)
-    return element(
-        "section",
-        element("h2", "Won and lost, on test"),
-        element(
-            "p", f"{len(won)} won, {len(lost)} lost, {same} the same, {len(failed)} with an error.", class_="quiet"
-        ),
-        _list("Won", sorted(won, key=_gain, reverse=True)),
-        _list("Lost", sorted(lost, key=_gain)),
-        _list("Errors", failed),
-    )
-
-
-def _gain(question: Question) -> float:
-    return (question.compiled_score or 0) - (question.baseline_score or 0)
-
-
-def _list(title: str, questions: Sequence[Question]) -> Markup | None:
-    if not questions:
-        return None
-    more = len(questions) - _SHOWN
-    return element(
-        "details",
-        element("summary", f"{title} ({len(questions)})"),
-        [_question(question) for question in questions[:_SHOWN]],
-        element("p", f"and {more} more", class_="quiet") if more > 0 else None,
-    )
-
-
-def _question(question: Question) -> Markup:
-    expected = " | ".join(question.answers) or "not in the corpus: should say so"
-    answers = (
-        ("expected", expected, None),
-        ("baseline", question.baseline, question.baseline_score),
-        ("compiled", question.compiled, question.compiled_score),
-    )
-    return element(
-        "article",
-        element("h3", question.question),
-        element("p", element("code", question.id), f" {question.slice}" if question.slice else None, class_="quiet"),
-        element(
-            "dl",
-            [
-                _fact(
-                    name, "error" if text is None else text, None if score is None else figures.write(score, "points")
-                )
-                for name, text, score in answers
-            ],
-        ),
-    )
-
-
 def _candidates(manifest: Manifest) -> Markup | None:
     candidates = manifest.candidates
     if not candidates:
@@ -236,9 +177,7 @@ def _prompts(state: Mapping[str, Any]) -> Markup | None:
             element("summary", f"{prompt.name}: instructions and {figures.demonstrations(prompt)}"),
             element("pre", prompt.instructions),
             [
-                element(
-                    "dl", [_fact(name, str(value)) for name, value in demonstration.items()], class_="demonstration"
-                )
+                element("dl", [fact(name, str(value)) for name, value in demonstration.items()], class_="demonstration")
                 for demonstration in prompt.demonstrations
             ],
         )
@@ -248,17 +187,13 @@ def _prompts(state: Mapping[str, Any]) -> Markup | None:
 
 
 def _configuration(manifest: Manifest, state: Mapping[str, Any]) -> Markup:
-    facts = [_fact(name, value) for name, value in figures.about(manifest, state)]
+    facts = [fact(name, value) for name, value in figures.about(manifest, state)]
     return element(
         "section",
         element("h2", "Configuration"),
-        element("dl", facts, _fact("id", manifest.id), class_="configuration"),
+        element("dl", facts, fact("id", manifest.id), class_="configuration"),
         element("pre", f'from compiled import {manifest.task}\n\n{manifest.task}(question="…").answer'),
     )
-
-
-def _fact(name: str, text: object, note: str | None = None) -> Markup:
-    return element("div", element("dt", name), element("dd", text, element("b", note) if note else None))
 
 
 def _table(head: Sequence[object], rows: Sequence[Sequence[object]], class_: str | None = None) -> Markup:

@@ -23,6 +23,8 @@ class Outcome:
     """Ids of the passages that support the answer."""
     passages: tuple[str, ...] = ()
     """Ids of the passages that the program was given."""
+    sources: tuple[str, ...] = ()
+    """The same for a person: document, title and headings."""
     recall: float | None = None
     """Share of the example's evidence among the passages; None without evidence or without retrieval."""
     answerable: bool = True

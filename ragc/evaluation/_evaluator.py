@@ -157,6 +157,7 @@ class Evaluator:
             answer=answer,
             citations=tuple(getattr(prediction, "citations", None) or ()),
             passages=tuple(passage.id for passage in passages),
+            sources=tuple(f"{passage.document}: {passage.source}" for passage in passages),
             recall=self.recall(example, passages) if self.recall is not None and passages else None,
             answerable=example.answerable,
             abstained=is_abstention(answer),

@@ -69,6 +69,62 @@ def test_the_report_is_self_contained_and_runs_nothing(sealed: Sealed) -> None:
     assert "@media print" in html
 
 
+def answered(id: str, score: float | None, *, answers: tuple[str, ...] = ("five",), **more: Any) -> Question:
+    """A test question that the sealed program answered."""
+    return Question(
+        id=id,
+        question=f"What of {id}?",
+        answers=answers,
+        baseline="six",
+        baseline_score=0.0,
+        compiled=None if score is None else f"answer {id}",
+        compiled_score=score,
+        **more,
+    )
+
+
+def test_the_report_lists_what_is_still_wrong_by_what_is_at_fault(root: Path, content: MakeContent) -> None:
+    questions = (
+        answered("right", 1.0),
+        answered("unretrieved", 0.0, recall=0.0, sources=("fees.md: Fees > Deposits", "keys.md: Keys")),
+        answered("half", 0.4, recall=0.5, sources=("fees.md: Fees",)),
+        answered("misread", 0.0, recall=1.0, sources=("rent.md: Rent",)),
+        answered("unanswerable", 0.0, answers=(), sources=("rent.md: Rent",)),
+        answered("unlabelled", 0.0),
+        answered("failed", None, error="scripted: too long"),
+    )
+    scores = {question.id: question.compiled_score for question in questions}
+    sealed = seal(
+        content(questions=questions, scores={"test": {"baseline": scores, "compiled": scores}}),
+        root / "compiled" / "plain",
+    )
+    text = page_of(sealed).text
+    wrong = text[text.index("Still wrong, on test") : text.index("Won and lost, on test")]
+    assert "answers 6 of 7 questions below 100 points" in wrong
+    assert "What of right?" not in wrong
+    for title, texts in {
+        "Retrieval: evidence was not among the passages (2)": ("fees.md: Fees > Deposits", "0% of the evidence", "50%"),
+        "Model: it was given the evidence (1)": ("What of misread?", "answer misread", "100% of the evidence"),
+        "Answered what the corpus does not know (1)": ("What of unanswerable?", "should say so"),
+        "Either may be at fault": ("What of unlabelled?",),
+        "Errors (1)": ("What of failed?", "scripted: too long"),
+    }.items():
+        position = wrong.index(title)
+        assert all(wrong.index(one, position) for one in texts)
+    said = "6 of 7 test questions are not fully right; report.html lists them"
+    assert said in (sealed.path / "card.md").read_text("utf-8")
+    rows = {row[0]: row[1:] for row in glance(sealed.path).rows}
+    assert rows["report"][1] == "lists the 6 of 7 test questions not fully right"
+
+
+def test_where_the_baseline_is_sealed_its_answers_are_what_is_wrong(root: Path, content: MakeContent) -> None:
+    questions = (answered("one", 1.0),)
+    sealed = seal(content(questions=questions, sealed="baseline"), root / "compiled" / "plain")
+    text = page_of(sealed).text
+    assert "answers 1 of 1 questions below" in text
+    assert text.index("six") < text.index("Won and lost")
+
+
 @pytest.fixture
 def hostile(root: Path, content: MakeContent) -> Sealed:
     """An artifact in which every text that comes from data or a model tries to be markup."""
@@ -86,7 +142,9 @@ def hostile(root: Path, content: MakeContent) -> Sealed:
                     baseline=HOSTILE,
                     compiled=HOSTILE,
                     baseline_score=0.0,
-                    compiled_score=1.0,
+                    compiled_score=0.5,
+                    sources=(HOSTILE,),
+                    recall=0.5,
                 ),
             ),
             metric=HOSTILE,
