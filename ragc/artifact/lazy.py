@@ -5,29 +5,72 @@ Imports the standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragc.artifact._program import Artifact
+    import dspy
+
+    from ragc.artifact._manifest import Manifest
+    from ragc.artifact._program import Artifact, Inputs
 
 _MANIFEST = "manifest.json"
 
 
 class LazyArtifact:
-    """An artifact that is verified and loaded at its first use; from then on it is what `ragc.load` returns.
+    """A compiled program, ready to answer: `from compiled import handbook`.
 
-    It answers calls as that does, and hands every other attribute on. It is no dspy.Module itself: where one is
-    needed, as a part of another program, take `handbook.module`.
+        prediction = handbook(question="Can I carry days over?")
+        prediction.answer        the answer
+        prediction.citations     ids of the passages that support it; none: do not rely on it
+        prediction.passages      all passages that it was looked for in: document, title, text, score
+        prediction.provenance    which artifact, model and corpus answered, and whether that is what was measured
+
+        await handbook.acall(question="…")     the same without blocking the event loop
+        handbook.batch(["…", "…"])             many at once: an answer or an error for each
+        handbook.ready()                       check model, key, index and store; asks no model
+        handbook.module                        the dspy.Module, to build on or to compile again
+        handbook.id, handbook.manifest         what it is
+
+    Nothing is loaded before the first use; then the artifact is verified. `ragc show` says what it is, card.md and
+    report.html in its folder how good. What goes wrong is an error of `ragc.errors`, in one line that says what to do.
     """
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
         self._kept: dict[str, Artifact] = {}
 
+    def __call__(self, *question: str, **inputs: Any) -> dspy.Prediction:
+        """Answer one question: `handbook(question="…")`, or whatever inputs the program has, by name."""
+        return self.module(*question, **inputs)
+
+    async def acall(self, *question: str, **inputs: Any) -> dspy.Prediction:
+        """Answer one question without blocking the event loop: `await handbook.acall(question="…")`."""
+        if not self._kept:
+            import asyncio
+
+            await asyncio.to_thread(lambda: self.module)
+        return await self.module.acall(*question, **inputs)
+
+    def batch(self, inputs: Sequence[Inputs], *, threads: int = 8) -> list[dspy.Prediction | Exception]:
+        """Answer many questions (or mappings of inputs), `threads` at once, in their order.
+
+        A question that could not be answered has the error in its place. Raises what no question could be answered
+        with: a missing key, a missing index.
+        """
+        return self.module.batch(inputs, threads=threads)
+
+    def ready(self) -> str:
+        """Check model, key, index and store, and return one line that says what it answers with. Asks no model.
+
+        For the start of a service. Raises an error of `ragc.errors` in one line that says what is missing.
+        """
+        return self.module.ready()
+
     @property
     def module(self) -> Artifact:
-        """The artifact as a dspy.Module. Loads it; raises what `ragc.load` raises."""
+        """The artifact as a dspy.Module, with the program inside. Loads it; raises what `ragc.load` raises."""
         if not self._kept:
             from ragc.artifact import load
 
@@ -35,8 +78,15 @@ class LazyArtifact:
             self._kept.setdefault("artifact", load(self._path))
         return self._kept["artifact"]
 
-    def __call__(self, *args: Any, **inputs: Any) -> Any:
-        return self.module(*args, **inputs)
+    @property
+    def manifest(self) -> Manifest:
+        """What the artifact says about itself: verdict, scores, cost, model. Loads it."""
+        return self.module.manifest
+
+    @property
+    def id(self) -> str:
+        """The artifact's id, 64 hexadecimal digits. Loads it."""
+        return self.module.id
 
     def __getattr__(self, name: str) -> Any:
         # Python asks for __deepcopy__, __len__ and the like on its own: that is no use of the artifact.

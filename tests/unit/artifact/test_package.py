@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import copy
 import importlib
+import pydoc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -55,6 +57,26 @@ def test_the_first_call_loads_it(
     assert plain.id == plain.module.id == plain.module.module.id
     assert isinstance(plain.module, Artifact)
     assert [item.answer for item in plain.batch(["a?", "b?"], threads=2)] == ["forty two, sir!"] * 2
+
+
+def test_the_help_of_an_artifact_is_for_its_user_and_loads_nothing(compiled: ModuleType) -> None:
+    plain = compiled.plain
+    text = pydoc.plain(pydoc.render_doc(plain))
+    for expected in ("prediction.answer", "acall(self", "batch(self", "ready(self", "dspy.Module", "ragc show"):
+        assert expected in text
+    assert "verified and loaded at its first use" not in text
+    assert plain._kept == {}
+
+
+def test_a_first_acall_loads_it(
+    compiled: ModuleType, content: MakeContent, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIPTED_KEY", "any")
+    hosted_model.script = lambda messages: fields(answer="forty two")
+    lm = {**content().lm, "base_url": hosted_model.base_url}
+    sealed = seal(content(lm=lm), Path(str(compiled.__file__)).parent / "plain")
+    assert asyncio.run(compiled.plain.acall(question="?")).answer == "forty two, sir!"
+    assert compiled.plain.id == sealed.id == compiled.plain.manifest.id
 
 
 def test_an_artifact_that_is_touched_raises_at_the_first_call(compiled: ModuleType, sealed: Sealed) -> None:
