@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import random
 import statistics
@@ -31,6 +32,8 @@ from ragc.project import ModelSettings
 REPOSITORY = Path(__file__).resolve().parent.parent
 PASSAGE = 300
 """Characters of a passage."""
+LONGEST = 128
+"""Tokens of a response: room for the markers of ChatAdapter, an end for a model that repeats itself."""
 DEMONSTRATIONS = (0, 3)
 
 
@@ -142,7 +145,8 @@ def main() -> None:
     data = find_data()
     if data is None:
         return
-    settings = ModelSettings(model=given.model)
+    logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)  # which warns of every answer that was cut off
+    settings = ModelSettings(model=given.model, max_tokens=LONGEST)
     prepare_model(settings)
     shown, tests = read(data, given.questions)
     print(f"{settings.model}, {len(tests)} questions of xquad_en, gold passage of {PASSAGE} characters")
