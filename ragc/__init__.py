@@ -5,9 +5,9 @@ Names are loaded on first use, so that `import ragc` stays cheap (neither dspy n
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ragc._lazy import on_first_use
 from ragc.errors import (
     ArtifactError,
     BudgetError,
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Passage": "ragc.retrieval",
-    "Passages": "ragc.retrieval",
-    "Project": "ragc.project",
-    "Retrieve": "ragc.retrieval",
-    "Score": "ragc.evaluation",
-    "compile": "ragc.compiler",
-    "evaluate": "ragc.compiler",
-    "index": "ragc.retrieval",
-    "load": "ragc.artifact",
-    "search": "ragc.retrieval",
+    "Passage": "retrieval",
+    "Passages": "retrieval",
+    "Project": "project",
+    "Retrieve": "retrieval",
+    "Score": "evaluation",
+    "compile": "compiler",
+    "evaluate": "compiler",
+    "index": "retrieval",
+    "load": "artifact",
+    "search": "retrieval",
 }
 
 __all__ = [
@@ -67,13 +67,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'ragc' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

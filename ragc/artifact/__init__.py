@@ -12,8 +12,9 @@ Names are loaded on first use: reading and checking an artifact imports no DSPy,
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
@@ -74,9 +75,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"ragc.artifact.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'ragc.artifact' has no attribute {name!r}")
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

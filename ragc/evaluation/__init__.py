@@ -6,8 +6,9 @@ stays out of a process that only serves answers.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
     from ragc.evaluation._abstention import ABSTENTION, is_abstention
@@ -54,9 +55,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"ragc.evaluation.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'ragc.evaluation' has no attribute {name!r}")
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

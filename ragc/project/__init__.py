@@ -5,9 +5,9 @@ Names are loaded on first use: pydantic with the settings, dspy with the first p
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ragc._lazy import on_first_use
 from ragc.project._project import Project
 
 if TYPE_CHECKING:
@@ -59,9 +59,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"ragc.project.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'ragc.project' has no attribute {name!r}")
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

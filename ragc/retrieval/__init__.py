@@ -5,8 +5,9 @@ Names are loaded on first use: `ragc search` needs no DSPy, and `ragc --help` no
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
     from ragc.retrieval._cite import CITATION_METHOD, cite
@@ -79,13 +80,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(importlib.import_module(f"ragc.retrieval.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'ragc.retrieval' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

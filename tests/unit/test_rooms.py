@@ -29,6 +29,7 @@ ORDER = [
     "_text",
     "_files",
     "_messages",
+    "_lazy",
     "errors",
 ]
 PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
