@@ -76,7 +76,7 @@ def _print(task: str, report: IndexReport) -> None:
 
 def _doubts(project: Project, task: TaskSettings) -> list[str]:
     """Which labels the documents no longer support, where the task has examples already."""
-    from ragc.data import check_labels, read_corpus, read_examples, unsupported_answers
+    from ragc.data import check_labels, read_corpus, read_examples, unsupported_in_words
     from ragc.errors import DataError
 
     file = project.path(task.examples)
@@ -92,14 +92,9 @@ def _doubts(project: Project, task: TaskSettings) -> list[str]:
         first = labels.stale[0]
         counted_labels = counted(len(labels.stale), "stale label")
         doubts.append(f"{counted_labels}, such as {first.example.named}: {first.reason}; mend them")
-    gone = unsupported_answers(labels.valid, corpus)
-    if gone:
-        first_gone = next(example for example in labels.valid if example.id == gone[0])
-        verb = "has an answer that stands" if len(gone) == 1 else "have an answer that stands"
-        doubts.append(
-            f"{counted(len(gone), 'label')} {verb} in no document, such as "
-            f'"{first_gone.answers[0]}" to {first_gone.named}: mend the labels whose documents changed'
-        )
+    gone = unsupported_in_words(labels.valid, corpus)
+    if gone is not None:
+        doubts.append(gone)
     return doubts
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
+from ragc._messages import counted
 from ragc.compiler._events import OnEvent, Warned, Working
 from ragc.data import (
     Corpus,
@@ -20,7 +21,7 @@ from ragc.data import (
     find_leaks,
     read_corpus,
     read_examples,
-    unsupported_answers,
+    unsupported_in_words,
     verbatim_in_corpus,
 )
 from ragc.errors import ConfigError
@@ -75,19 +76,15 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
 
 def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:
     """Labels that may be stale, and questions that the corpus holds word for word."""
-    warn = []
-    gone = set(unsupported_answers(examples, corpus))
-    if gone:
-        first = next(example for example in examples if example.id in gone)
-        warn.append(
-            f"{len(gone)} of {len(examples)} labels have an answer that stands in no document, such as "
-            f'"{first.answers[0]}" ({first.named}): mend the labels whose documents changed'
-        )
+    warn: list[str] = []
+    gone = unsupported_in_words(examples, corpus)
+    if gone is not None:
+        warn.append(gone)
     asked = verbatim_in_corpus(examples, corpus)
     if asked:
         first = asked[0].example
         warn.append(
-            f"{len(asked)} of {len(examples)} questions stand word for word in the corpus, such as "
+            f"{counted(len(asked), 'question')} of {len(examples)} in the corpus word for word, such as "
             f'"{first.question}" in {asked[0].document}: fine for a FAQ, else reword them'
         )
     return warn

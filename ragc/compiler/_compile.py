@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ragc._messages import counted
 from ragc.artifact import check_target
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._estimate import CANDIDATE_FACTOR, Estimate, estimate, from_prompts, observed, refuse_unfundable
@@ -156,7 +157,7 @@ class _Compilation:
             self.on_event(describe_estimate(self.estimated, self.gain, self.bench.project.settings.lm.model))
         metric = self.bench.task.metric
         shown = "no score" if evaluation.score is None else f"{100 * evaluation.score:.1f}"
-        failed = f", {evaluation.errors} errors" if evaluation.errors else ""
+        failed = f", {counted(evaluation.errors, 'error')}" if evaluation.errors else ""
         self.on_event(Finished("baseline", (f"{metric} {shown} on {evaluation.n} validation questions{failed}",)))
         return Candidate("baseline", program, state_of(program), evaluation, over_limits(evaluation, self._limits))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ragc._messages import counted
 from ragc.compiler._events import Finished
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def describe_test(before: Evaluation, after: Evaluation, comparison: Comparison)
             text += f"   {comparison.verdict} ({_p(comparison.p_value)})"
         else:
             text += f"   {comparison.verdict} ({comparison.won} won, {comparison.lost} lost: too few changed)"
-        errors = before.errors + after.errors
-        lines.append(f"{text}, {comparison.n} questions, {errors} errors")
+        errors = counted(before.errors + after.errors, "error")
+        lines.append(f"{text}, {comparison.n} questions, {errors}")
     if before.latency_p95 is not None and after.latency_p95 is not None:
         speed = f"{_latency(before.latency_p95)} → {_latency(after.latency_p95)} p95"
         tokens = f"{before.input_tokens_per_question or 0:.0f} → {after.input_tokens_per_question or 0:.0f}"

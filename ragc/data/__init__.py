@@ -8,7 +8,7 @@ from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks
-from ragc.data._verbatim import Verbatim, unsupported_answers, verbatim_in_corpus
+from ragc.data._verbatim import Verbatim, unsupported_answers, unsupported_in_words, verbatim_in_corpus
 
 __all__ = [
     "Aside",
@@ -34,5 +34,6 @@ __all__ = [
     "read_corpus",
     "read_examples",
     "unsupported_answers",
+    "unsupported_in_words",
     "verbatim_in_corpus",
 ]
