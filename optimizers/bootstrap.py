@@ -21,7 +21,7 @@ def bootstrap(
     run: Run,
     *,
     candidates: int = 6,
-    demos: int = 4,
+    demos: int = 8,
     bootstrapped: int = 2,
     threshold: float = 1.0,
     demo_passages: int = 1,
