@@ -1,0 +1,48 @@
+"""`ragc eval` and `ragc ask` on what a compile sealed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import ragc
+from conftest import RunRagc
+from hosted import HostedModel, fields
+
+
+def test_eval_scores_the_artifact_and_the_uncompiled_program(hosted_project: Path, run_ragc: RunRagc) -> None:
+    ragc.compile(project=hosted_project)
+    compiled = run_ragc("eval", "allotments", "--json", cwd=hosted_project)
+    plain = run_ragc("eval", "allotments", "--uncompiled", "--json", cwd=hosted_project)
+    assert compiled.returncode == plain.returncode == 0, compiled.stderr + plain.stderr
+    ours, theirs = json.loads(compiled.stdout), json.loads(plain.stdout)
+    assert ours["score"] > theirs["score"]
+    assert ours["n"] == theirs["n"] == 12
+    assert set(ours) >= {"score", "n", "errors", "slices"}
+    failed = run_ragc("eval", "./compiled/allotments", "--fail-under", "0.99", cwd=hosted_project)
+    assert failed.returncode == 1
+    assert "below --fail-under 0.99" in failed.stderr
+
+
+def test_eval_without_an_artifact_says_what_to_run(hosted_project: Path, run_ragc: RunRagc) -> None:
+    done = run_ragc("eval", "allotments", cwd=hosted_project)
+    assert done.returncode == 2
+    assert "ragc compile allotments" in done.stderr
+
+
+def test_ask_shows_the_answer_and_what_supports_it(
+    hosted_project: Path, hosted_model: HostedModel, run_ragc: RunRagc
+) -> None:
+    ragc.compile(project=hosted_project)
+    hosted_model.script = lambda messages: fields(answer="£5")
+    question = "How much does it cost to join the waiting list?"
+    done = run_ragc("ask", "allotments", question, "--json", cwd=hosted_project)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["answer"] == "£5"
+    assert set(found["citations"]) <= {passage["id"] for passage in found["passages"]}
+    assert set(found["passages"][0]) == {"id", "document", "title", "text", "score"}
+    assert found["provenance"]["artifact"]
+    shown = run_ragc("ask", "allotments", question, cwd=hosted_project)
+    assert "£5" in shown.stdout and "waiting-list.md" in shown.stdout
+    assert run_ragc("ask", "allotments", "  ", cwd=hosted_project).returncode == 2
