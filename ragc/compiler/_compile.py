@@ -139,9 +139,8 @@ class _Compilation:
                 self.budget,
                 self._estimate(from_prompts(self.bench, program, first[:1]), already=0, is_pilot=False),
             )
-        begun = time.perf_counter()
         pilot = self._evaluate("pilot", program, first)
-        one = observed(pilot.outcomes, time.perf_counter() - begun)
+        one = observed(pilot.outcomes, self.bench.evaluator.threads)
         self.per_question = max(1.0, *(float(outcome.calls) for outcome in pilot.outcomes))
         self.estimated = self._estimate(one, already=len(first), is_pilot=True)
         refuse_unfundable(self.budget, self.estimated)

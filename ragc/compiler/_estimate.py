@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CANDIDATE_FACTOR = 3
 """A candidate's prompt with demonstrations is taken to be at most so many times as dear as the baseline's."""
+SLOWER = 2
+"""And so many times as slow: demonstrations stand at the beginning of every prompt, which models keep in memory."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,18 @@ class Estimate:
         }
 
 
-def observed(outcomes: Sequence[Outcome], wall_seconds: float) -> PerQuestion:
-    """What a question takes, from the pilot's outcomes; `wall_seconds` is the time that all of them took."""
+def observed(outcomes: Sequence[Outcome], threads: int) -> PerQuestion:
+    """What a question takes, from the pilot's outcomes, when `threads` are answered at once.
+
+    The time is that of the LM calls: what the first of them waits for a model to load is not a question's.
+    """
     n = len(outcomes)
     prices = [outcome.usd for outcome in outcomes]
     return PerQuestion(
         calls=sum(outcome.calls for outcome in outcomes) / n,
         tokens=sum(outcome.input_tokens + outcome.output_tokens for outcome in outcomes) / n,
         usd=None if any(price is None for price in prices) else sum(p for p in prices if p is not None) / n,
-        seconds=wall_seconds / n,
+        seconds=sum(outcome.seconds for outcome in outcomes) / n / threads,
     )
 
 
@@ -119,7 +124,7 @@ def estimate(
         smallest_usd = (plain + CANDIDATE_FACTOR * (validation + test)) * one.usd
     seconds = None
     if one.seconds is not None:
-        seconds = ((runs - already) * one.seconds, (plain - already + CANDIDATE_FACTOR * shown) * one.seconds)
+        seconds = ((runs - already) * one.seconds, (plain - already + SLOWER * shown) * one.seconds)
     return Estimate(
         runs=runs,
         calls=(math.ceil(runs * one.calls), math.ceil(runs * one.calls)),

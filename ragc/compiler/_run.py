@@ -117,7 +117,7 @@ class Run:
         found: list[Demonstration] = []
         try:
             for number, traced in enumerate(runs, start=1):
-                self._on_event(Working(self._name, number, len(order), f"bootstrapping, {len(found)} right"))
+                self._on_event(Working("training", number, len(order), f"{len(found)} right"))
                 found += bootstrapped(
                     program,
                     [traced],

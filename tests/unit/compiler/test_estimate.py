@@ -55,7 +55,7 @@ def test_without_a_plan_the_estimate_is_open_ended() -> None:
 
 def test_a_pilot_is_averaged() -> None:
     outcomes = [
-        Outcome("a", 1.0, calls=1, input_tokens=90, output_tokens=10, usd=0.1),
-        Outcome("b", None, error="x", calls=3, input_tokens=290, output_tokens=10, usd=0.3),
+        Outcome("a", 1.0, calls=1, input_tokens=90, output_tokens=10, usd=0.1, seconds=2.0),
+        Outcome("b", None, error="x", calls=3, input_tokens=290, output_tokens=10, usd=0.3, seconds=6.0),
     ]
-    assert observed(outcomes, 4.0) == PerQuestion(calls=2, tokens=200, usd=0.2, seconds=2.0)
+    assert observed(outcomes, 2) == PerQuestion(calls=2, tokens=200, usd=0.2, seconds=2.0)
