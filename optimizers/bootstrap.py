@@ -11,8 +11,9 @@ from ragc.compiler import Demonstration, Run, Sizes, Work, check, costs, with_de
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
     check(settings, candidates=(1, inf), demos=(0, inf), bootstrapped=(0, inf), threshold=(0, 1))
-    check(settings, demo_passages=(1, inf), k=(1, inf))
-    return Work(training=sizes.train if settings["bootstrapped"] else 0, candidates=settings["candidates"])
+    check(settings, attempts=(0, inf), demo_passages=(1, inf), k=(1, inf))
+    training = min(sizes.train, settings["attempts"]) if settings["bootstrapped"] else 0
+    return Work(training=training, candidates=settings["candidates"])
 
 
 @costs(_plan)
@@ -23,6 +24,7 @@ def bootstrap(
     candidates: int = 6,
     demos: int = 8,
     bootstrapped: int = 2,
+    attempts: int = 40,
     threshold: float = 1.0,
     demo_passages: int = 1,
     k: tuple[int, ...] = (1, 3),
@@ -30,11 +32,14 @@ def bootstrap(
     """Draw `candidates` sets of `demos` demonstrations and keep the one that scores best on validation.
 
     A set holds up to `bootstrapped` demonstrations that the program answered itself with a score of at least
-    `threshold`, and labelled ones for the rest. Each shows the `demo_passages` first passages that hold its answer.
-    Candidates take turns in how many passages they retrieve: `k`; empty leaves the program's own.
+    `threshold` (`attempts` training examples are tried, at most), and labelled ones for the rest. Each shows the
+    `demo_passages` first passages that hold its answer. Candidates take turns in how many passages they
+    retrieve: `k`; empty leaves the program's own.
     """
     labelled = run.label(program, passages=demo_passages)
-    right = run.bootstrap(program, threshold=threshold, passages=demo_passages) if bootstrapped else []
+    right = []
+    if bootstrapped:
+        right = run.bootstrap(program, threshold=threshold, passages=demo_passages, attempts=attempts)
     unanswerable = sum(not example.answerable for example in run.train) / len(run.train)
     best = program
     for number in range(1, candidates + 1):

@@ -104,14 +104,15 @@ class Run:
         return labelled(program, self.train, lm=self.lm, passages=passages, recall=self._evaluator.recall)
 
     def bootstrap(
-        self, program: dspy.Module, *, threshold: float = 1.0, passages: int = 1, wanted: int | None = None
+        self, program: dspy.Module, *, threshold: float = 1.0, passages: int = 1, attempts: int | None = None
     ) -> list[Demonstration]:
         """Demonstrations of the training examples that `program` answers with at least `threshold`.
 
-        Runs the program on the training examples in a seeded order, `wanted` demonstrations at most.
+        Runs the program on the training examples in a seeded order, on `attempts` of them at most.
         """
         order = list(self.train)
         self.rng("bootstrap").shuffle(order)
+        order = order[:attempts]
         by_id = {example.id: example for example in order}
         runs = self._evaluator.trace(program, order)
         found: list[Demonstration] = []
@@ -126,8 +127,6 @@ class Run:
                     passages=passages,
                     recall=self._evaluator.recall,
                 )
-                if wanted is not None and len(found) >= wanted:
-                    break
         finally:
             runs.close()
         return found
