@@ -37,7 +37,7 @@ def bootstrap(
     retrieve: `k`; empty leaves the program's own.
     """
     labelled = run.label(program, passages=demo_passages)
-    right = []
+    right: list[Demonstration] = []
     if bootstrapped:
         right = run.bootstrap(program, threshold=threshold, passages=demo_passages, attempts=attempts)
     unanswerable = sum(not example.answerable for example in run.train) / len(run.train)
