@@ -86,7 +86,7 @@ class ModelSettings(_Model):
     adapter: Literal["auto", "plain", "chat", "json"] = "auto"
     """How a signature becomes a prompt; auto: plain text for `local/…`, DSPy's ChatAdapter otherwise."""
     context: Positive | None = None
-    """The context window of a `local/…` model, in tokens; None: what its file says."""
+    """The context window of a `local/…` model, in tokens; None: 4,096."""
 
     @model_validator(mode="after")
     def _context_is_local(self) -> ModelSettings:
