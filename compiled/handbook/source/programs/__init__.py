@@ -1,0 +1,1 @@
+"""What is compiled: DSPy signatures and modules that retrieve and answer."""
