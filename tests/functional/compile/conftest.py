@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,20 @@ def configure(root: Path, before: str, after: str) -> None:
     if before not in text:
         raise LookupError(before)
     file.write_text(text.replace(before, after), "utf-8")
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT interrupt again: what a shell starts in its background, and what that starts, ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A test process that Ctrl-C interrupts, wherever the tests were started."""
+    before = signal.getsignal(signal.SIGINT)
+    heed_interrupts()
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

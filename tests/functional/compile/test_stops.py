@@ -20,7 +20,7 @@ from ragc.artifact import verify
 from ragc.errors import ModelError
 from ragc.evaluation import TooManyErrors
 
-from .conftest import KEY, configure
+from .conftest import KEY, configure, heed_interrupts
 
 
 def test_ctrl_c_seals_the_best_so_far_and_exits_130(hosted_project: Path, hosted_model: HostedModel) -> None:
@@ -39,6 +39,7 @@ def test_ctrl_c_seals_the_best_so_far_and_exits_130(hosted_project: Path, hosted
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     assert seen.wait(60)
     process.send_signal(signal.SIGINT)

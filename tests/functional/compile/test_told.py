@@ -19,6 +19,7 @@ from ragc.errors import ConfigError
 from .conftest import examples_of
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_does_not_replace_a_tested_artifact(hosted_project: Path, hosted_model: HostedModel) -> None:
     before = ragc.compile(project=hosted_project)
     calls = len(hosted_model.requests)

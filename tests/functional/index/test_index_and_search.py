@@ -176,7 +176,7 @@ def test_labels_that_the_documents_no_longer_support_are_told(project: Path, run
     done = run_ragc("index", "--json", cwd=project)
     assert (done.returncode, json.loads(done.stdout)["changed"]) == (0, 1)
     assert done.stderr.splitlines()[-1] == (
-        'warning: 2 labels have an answer that stands in no document, such as "£50" to "What is the deposit for the'
-        ' key?" (line 2): mend the labels whose documents changed'
+        'warning: 2 of 2 labels have an answer that stands in no document, such as "£50" to "What is the deposit for'
+        ' the key?" (line 2): mend the labels whose documents changed'
     )
     assert "warning" not in run_ragc("index", cwd=project).stderr, "nothing changed"
