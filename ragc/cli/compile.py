@@ -78,6 +78,7 @@ class Reporter:
     def __init__(self, *, as_json: bool) -> None:
         self._err = as_json
         self._progress: Progress | None = None
+        self._done = 0
 
     def __enter__(self) -> Reporter:
         import logging
@@ -96,11 +97,12 @@ class Reporter:
         from ragc.compiler import Finished, Warned, Working
 
         if isinstance(event, Working):
-            if self._progress is None or self._progress.label != event.label:
+            if self._progress is None or self._progress.label != event.label or event.done < self._done:
                 self._end()
                 self._progress = Progress(event.label, event.total)
                 self._progress.__enter__()
             self._progress.update(event.done, event.total, event.text)
+            self._done = event.done
             return
         self._end()
         if isinstance(event, Finished):
