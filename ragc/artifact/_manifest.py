@@ -31,7 +31,7 @@ CARD = "card.md"
 REPORT = "report.html"
 SOURCE = "source/"
 """Below it stand the sealed modules, with their paths in the project."""
-PLACE = ("base_url", "api_key_env", "threads", "timeout")
+PLACE = ("base_url", "api_key_env", "threads", "timeout", "rpm", "tpm")
 """Keys of a model's table that say where and how fast it is reached, not which model it is: outside the id."""
 
 _LITTER = (

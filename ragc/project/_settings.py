@@ -81,6 +81,10 @@ class ModelSettings(_Model):
     """How many examples are in flight at once, and for `local/…` how many are decoded at once; None: as fits."""
     timeout: Amount = 60.0
     """Seconds until a call that has not come back is given up."""
+    rpm: Positive | None = None
+    """Requests that may be sent in any minute; None: as many as the provider takes."""
+    tpm: Positive | None = None
+    """Tokens that may be sent and asked for in any minute; None: as many as the provider takes."""
     price: Price | None = None
     """Overrides the price list that DSPy carries."""
     adapter: Literal["auto", "plain", "chat", "json"] = "auto"

@@ -184,7 +184,7 @@ def test_what_is_no_artifact_says_so(tmp_path: Path) -> None:
 def test_the_id_does_not_depend_on_time_and_place(root: Path, content: MakeContent) -> None:
     one = seal(content(), root / "compiled" / "plain")
     elsewhere = seal(
-        content(built={"seconds": 1.0}, lm={**content().lm, "base_url": "http://[::1]:1/v1", "timeout": 9.0}),
+        content(built={"seconds": 1.0}, lm={**content().lm, "base_url": "http://[::1]:1/v1", "timeout": 9.0, "rpm": 9}),
         root / "other" / "plain",
     )
     assert one.id == elsewhere.id

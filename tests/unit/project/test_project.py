@@ -55,6 +55,8 @@ max_tokens = 256
 temperature = 0.0
 threads = 16
 timeout = 30
+rpm = 500
+tpm = 30_000
 price = { input = 0.15, output = 0.60, cached_input = 0.075 }
 [tool.ragc.tasks.faq]
 program = "grounded"
@@ -70,6 +72,7 @@ validation_sample = 50
     lm, task = project.settings.lm, project.task("faq")
     assert lm.price is not None
     assert (lm.base_url, lm.api_key_env, lm.price.cached_input) == ("http://127.0.0.1:8000/v1", "OUR_KEY", 0.075)
+    assert (lm.rpm, lm.tpm) == (500, 30_000)
     assert project.settings.teacher is not None
     assert project.settings.embedder.dimensions == 256
     assert (task.budget.usd, task.limits.latency_p95, task.chunk.by) == (2.0, 2.5, "tokens")
@@ -145,6 +148,8 @@ def test_unknown_key_names_the_nearest(make_project: MakeProject, config: str, e
         (TASK + "budget = { calls = 2.5 }", 'key "calls": expected a whole number, found 2.5'),
         (TASK + "budget = { usd = nan }", 'key "usd": expected a finite number, found nan'),
         (TASK + "budget = { usd = 0 }", 'key "usd": must be greater than 0, found 0'),
+        ('[tool.ragc]\nlm = { model = "a/b", rpm = 0 }', 'key "rpm": must be greater than 0, found 0'),
+        ('[tool.ragc]\nlm = { model = "a/b", tpm = 0.5 }', 'key "tpm": expected a whole number, found 0.5'),
         (TASK + "budget = { calls = -1 }", 'key "calls": must be greater than 0, found -1'),
         (TASK + "chunk = { size = 10, overlap = 10 }", "overlap (10) must be smaller than size (10)"),
         (TASK + 'chunk = { by = "words" }', "must be 'characters' or 'tokens', found \"words\""),
