@@ -57,6 +57,13 @@ class Price(_Table):
     """Tokens of the prompt that the provider had cached; None: the price of `input`."""
 
 
+class EmbeddingPrice(_Table):
+    """What an embedding model costs, in USD per million tokens."""
+
+    input: Rate
+    """Tokens of the texts."""
+
+
 class _Model(_Table):
     @model_validator(mode="before")
     @classmethod
@@ -110,15 +117,23 @@ class EmbedderSettings(_Model):
     """The environment variable that holds the key; None: the provider's usual one."""
     dimensions: Positive | None = None
     """How many dimensions to ask for; None: the model's own."""
+    price: EmbeddingPrice | None = None
+    """Overrides the price list that DSPy carries."""
 
 
 class Budget(_Table):
-    """What one run may spend; a cap that is not given does not exist."""
+    """What one run may spend, in all its commands when it is resumed; a cap that is not given does not exist."""
 
     usd: Amount | None = None
     """US dollars."""
     calls: Positive | None = None
-    """Calls of language models, local ones included."""
+    """Responses of language models, local ones included, and of embedders that are not."""
+    input_tokens: Positive | None = None
+    """Tokens of the prompts, cached ones included, and of embedded texts."""
+    output_tokens: Positive | None = None
+    """Tokens of the responses, reasoning included."""
+    seconds: Amount | None = None
+    """Wall-clock time: no call begins later."""
 
 
 class Limits(_Table):
