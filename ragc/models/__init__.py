@@ -19,6 +19,7 @@ from ragc.models._lm import (
 from ragc.models._meter import Call, Meter, Usage
 from ragc.models._plain import PlainAdapter
 from ragc.models._prices import find_price
+from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
 
 __all__ = [
     "AsyncEngine",
@@ -26,6 +27,8 @@ __all__ = [
     "Engine",
     "Meter",
     "PlainAdapter",
+    "RepairingChatAdapter",
+    "RepairingJSONAdapter",
     "Usage",
     "check_model",
     "context_window",

@@ -13,6 +13,7 @@ from ragc.models._local import CONTEXT, LocalEngine
 from ragc.models._meter import Meter
 from ragc.models._plain import PlainAdapter
 from ragc.models._prices import estimate_tokens, listed, require_price
+from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
 from ragc.models._routes import api_key, route
 from ragc.models._weights import Notify, find_weights, require_weights, sha256, to_stderr
 
@@ -51,9 +52,9 @@ def make_lm(settings: ModelSettings, *, meter: Meter | None = None) -> dspy.LM:
 
 
 def make_adapter(settings: ModelSettings) -> dspy.Adapter:
-    """The adapter that `settings` asks for; `auto`: plain text for `local/…`, DSPy's ChatAdapter otherwise.
+    """The adapter that `settings` asks for; `auto`: plain text for `local/…`, DSPy's chat format otherwise.
 
-    Without ChatAdapter's second try by JSONAdapter, which is a second paid call.
+    Chat and json ask once more for an answer that does not parse: see `RepairingChatAdapter`.
     """
     kind = settings.adapter
     if kind == "auto":
@@ -61,8 +62,8 @@ def make_adapter(settings: ModelSettings) -> dspy.Adapter:
     if kind == "plain":
         return PlainAdapter()
     if kind == "json":
-        return dspy.JSONAdapter()
-    return dspy.ChatAdapter(use_json_adapter_fallback=False)
+        return RepairingJSONAdapter()
+    return RepairingChatAdapter()
 
 
 def prepare_model(settings: ModelSettings, *, notify: Notify = to_stderr) -> None:

@@ -132,7 +132,7 @@ def content(root: Path) -> MakeContent:
                 "adapter": "auto",
                 "context": None,
             },
-            "adapter": "ChatAdapter",
+            "adapter": "RepairingChatAdapter",
             "embedder": {"name": "local/wordllama-256", "fingerprint": "e" * 64, "dimensions": 256},
             "embedder_settings": {
                 "model": "local/wordllama-256",

@@ -115,7 +115,7 @@ def content(name: str) -> Content:
         sources={"programs/plain.py": b"x = 1\n", "programs/__init__.py": b""},
         model={"model": "openai/scripted"},
         lm={"model": "openai/scripted"},
-        adapter="ChatAdapter",
+        adapter="RepairingChatAdapter",
         embedder={"name": "none", "fingerprint": "", "dimensions": 1},
         embedder_settings={"model": "none"},
         chunking={},
