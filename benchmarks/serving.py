@@ -53,11 +53,11 @@ print(loaded - began + first, in_model, ask()[0])
 def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     from artifacts import hosted_lm, seal_program
-    from hosted import HostedModel, fields
+    from provider import Provider, fields
     from ragc.project import Project
     from ragc.retrieval import index
 
-    with tempfile.TemporaryDirectory() as folder, HostedModel(lambda messages: fields(answer="up to five")) as model:
+    with tempfile.TemporaryDirectory() as folder, Provider(lambda asked: fields(answer="up to five")) as model:
         root = Path(folder)
         for name in ("programs", "data", "pyproject.toml"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy

@@ -1,4 +1,4 @@
-"""Fixtures for every room: a small project of its own for each test, the command line, a scripted hosted model."""
+"""Fixtures for every room: a small project of its own for each test, the command line, a scripted provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hosted import HostedModel
+from provider import Provider, knows
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL_PROJECT = Path(__file__).resolve().parent / "small_project"
@@ -66,7 +66,7 @@ def run_ragc() -> RunRagc:
 
 
 @pytest.fixture
-def hosted_model() -> Iterator[HostedModel]:
-    """A scripted chat model behind the OpenAI wire; set `.script` before use, read `.requests` after."""
-    with HostedModel() as model:
-        yield model
+def hosted_model() -> Iterator[Provider]:
+    """A scripted provider that knows no answer; set `.script` before use, read `.requests` after."""
+    with Provider(knows({})) as provider:
+        yield provider

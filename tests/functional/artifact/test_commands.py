@@ -7,7 +7,7 @@ import pytest
 
 from artifacts import hosted_lm, seal_program
 from conftest import RunRagc
-from hosted import HostedModel, fields
+from provider import Provider, fields
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_a_lone_text_is_the_question_and_a_lone_task_is_none(run_ragc: RunRagc, 
         assert error in done.stderr
 
 
-def test_what_moved_on_is_a_warning_of_one_line(run_ragc: RunRagc, project: Path, hosted_model: HostedModel) -> None:
-    hosted_model.script = lambda messages: fields(answer="five")
+def test_what_moved_on_is_a_warning_of_one_line(run_ragc: RunRagc, project: Path, hosted_model: Provider) -> None:
+    hosted_model.script = lambda asked: fields(answer="five")
     seal_program(project, lm=hosted_lm(hosted_model.base_url))
     grounded = project / "programs" / "grounded.py"
     grounded.write_text(grounded.read_text("utf-8") + "\n# more\n")
@@ -120,8 +120,8 @@ def test_what_moved_on_is_a_warning_of_one_line(run_ragc: RunRagc, project: Path
         assert "UserWarning" not in done.stderr
 
 
-def test_a_malformed_answer_is_no_bug(run_ragc: RunRagc, project: Path, hosted_model: HostedModel) -> None:
-    hosted_model.script = lambda messages: "I would rather not say"
+def test_a_malformed_answer_is_no_bug(run_ragc: RunRagc, project: Path, hosted_model: Provider) -> None:
+    hosted_model.script = lambda asked: "I would rather not say"
     seal_program(project, lm=hosted_lm(hosted_model.base_url))
     done = run_ragc("ask", "What is the rent?", cwd=project, env={"SCRIPTED_KEY": "any"})
     assert (done.returncode, done.stdout) == (2, "")

@@ -13,7 +13,7 @@ import pytest
 import ragc
 from artifacts import hosted_lm, seal_program
 from conftest import RunRagc
-from hosted import HostedModel, knows
+from provider import Provider, knows
 from ragc.errors import ArtifactError, ConfigError
 from ragc.project import Project
 
@@ -21,7 +21,7 @@ QUESTION = "How much does it cost to join the waiting list?"
 
 
 @pytest.fixture
-def sealed(project: Path, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sealed(project: Path, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The artifact of the small project, its model behind an endpoint on loopback."""
     monkeypatch.setenv("SCRIPTED_KEY", "any")
     monkeypatch.setenv("XDG_CACHE_HOME", str(project.parent / "cache"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hosted import HostedModel, Script, fields, text_of
+from provider import Asked, Provider, Script, fields
 
 KEY = "sk-scripted-0123456789abcdef"
 
@@ -26,19 +26,19 @@ def learner(root: Path, *, plain: float = 0.3, shown: float = 0.8) -> Script:
     """A script that knows a share `plain` of the answers, and a share `shown` of them with demonstrations."""
     examples = examples_of(root)
 
-    def script(messages: list[dict[str, Any]]) -> str:
-        last = text_of(messages[-1])
+    def script(asked: Asked) -> str:
+        last = asked.text
         for example in examples:
             if example["question"] in last:
                 luck = random.Random(example["id"]).random()
-                if luck < (shown if len(messages) > 2 else plain):
+                if luck < (shown if len(asked.messages) > 2 else plain):
                     return fields(answer=(example["answers"] or ["The documents do not say."])[0])
         return fields(answer="a guess of no use")
 
     return script
 
 
-def use_model(root: Path, model: HostedModel, *, tracking: str = "off", price: bool = True) -> None:
+def use_model(root: Path, model: Provider, *, tracking: str = "off", price: bool = True) -> None:
     """Make the project's configuration name the hosted model, with its key in OUR_KEY."""
     file = root / "pyproject.toml"
     cost = ", price = { input = 1.0, output = 2.0 }" if price else ""
@@ -71,7 +71,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.fixture
-def hosted_project(project: Path, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch) -> Path:
+def hosted_project(project: Path, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small project with the hosted model, which learns from demonstrations."""
     hosted_model.script = learner(project)
     use_model(project, hosted_model)

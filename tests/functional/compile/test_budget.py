@@ -9,7 +9,7 @@ import pytest
 
 import ragc
 from conftest import RunRagc
-from hosted import HostedModel
+from provider import Provider
 from ragc.artifact import verify
 from ragc.errors import BudgetError
 
@@ -17,7 +17,7 @@ from .conftest import KEY, use_model
 
 
 def test_a_budget_that_cannot_fund_the_run_is_refused_with_the_smallest_that_can(
-    hosted_project: Path, hosted_model: HostedModel
+    hosted_project: Path, hosted_model: Provider
 ) -> None:
     with pytest.raises(BudgetError, match="the smallest that can is 64 calls") as caught:
         ragc.compile(project=hosted_project, budget_calls=63)
@@ -27,7 +27,7 @@ def test_a_budget_that_cannot_fund_the_run_is_refused_with_the_smallest_that_can
 
 
 def test_a_budget_that_runs_out_in_the_search_seals_the_best_so_far(
-    hosted_project: Path, hosted_model: HostedModel, run_ragc: RunRagc
+    hosted_project: Path, hosted_model: Provider, run_ragc: RunRagc
 ) -> None:
     done = run_ragc(
         "compile", "--optimizer", "bootstrap", "--set", "candidates=9", "--budget-calls", "90", "--json",
@@ -50,7 +50,7 @@ def test_a_budget_in_dollars_holds_the_final_test_back(hosted_project: Path) -> 
 
 
 def test_a_budget_in_dollars_without_a_price_is_refused(
-    project: Path, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+    project: Path, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_model(project, hosted_model, price=False)
     monkeypatch.setenv("OUR_KEY", KEY)

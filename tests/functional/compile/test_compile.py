@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ragc
 from conftest import RunRagc
-from hosted import HostedModel
+from provider import Provider
 from ragc.artifact import verify
 
 from .conftest import configure, examples_of, learner
@@ -85,20 +85,20 @@ def test_bootstrap_uses_what_the_program_got_right(hosted_project: Path) -> None
 
 
 def test_the_test_split_is_asked_once_by_each_program_and_never_before_the_search_is_over(
-    hosted_project: Path, hosted_model: HostedModel
+    hosted_project: Path, hosted_model: Provider
 ) -> None:
     result = ragc.compile(project=hosted_project)
     splits = json.loads((hosted_project / "data" / "allotments" / "splits.json").read_text("utf-8"))["splits"]
     test = [one["question"] for one in examples_of(hosted_project) if splits[one["id"]] == "test"]
-    last = [str(body["messages"][-1]["content"]) for body in hosted_model.requests]
-    asked = [number for number, text in enumerate(last) if any(question in text for question in test)]
+    last = [asked.text for asked in hosted_model.requests]
+    tested = [number for number, text in enumerate(last) if any(question in text for question in test)]
     assert result.baseline_test is not None and result.baseline_test.n == len(test)
-    assert asked == list(range(len(last) - 2 * len(test), len(last)))
-    shown = [str(message) for body in hosted_model.requests for message in body["messages"][:-1]]
+    assert tested == list(range(len(last) - 2 * len(test), len(last)))
+    shown = [str(message) for asked in hosted_model.requests for message in asked.messages[:-1]]
     assert not any(question in text for question in test for text in shown)
 
 
-def test_a_worse_candidate_is_reported_and_the_baseline_sealed(hosted_project: Path, hosted_model: HostedModel) -> None:
+def test_a_worse_candidate_is_reported_and_the_baseline_sealed(hosted_project: Path, hosted_model: Provider) -> None:
     hosted_model.script = learner(hosted_project, plain=0.9, shown=0.1)
     result = ragc.compile(project=hosted_project)
     assert result.verdict == "worse"
@@ -117,7 +117,7 @@ def test_a_candidate_over_the_limits_is_not_eligible(hosted_project: Path) -> No
     assert "over the limit" in str(manifest.candidates[0]["why_not"])
 
 
-def test_dry_run_makes_no_call(hosted_project: Path, hosted_model: HostedModel, run_ragc: RunRagc) -> None:
+def test_dry_run_makes_no_call(hosted_project: Path, hosted_model: Provider, run_ragc: RunRagc) -> None:
     done = run_ragc("compile", "--dry-run", cwd=hosted_project)
     assert done.returncode == 0, done.stderr
     assert "64 calls" in done.stdout

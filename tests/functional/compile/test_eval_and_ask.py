@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ragc
 from conftest import RunRagc
-from hosted import HostedModel, fields
+from provider import Provider, fields
 
 
 def test_eval_scores_the_artifact_and_the_uncompiled_program(hosted_project: Path, run_ragc: RunRagc) -> None:
@@ -31,10 +31,10 @@ def test_eval_without_an_artifact_says_what_to_run(hosted_project: Path, run_rag
 
 
 def test_ask_shows_the_answer_and_what_supports_it(
-    hosted_project: Path, hosted_model: HostedModel, run_ragc: RunRagc
+    hosted_project: Path, hosted_model: Provider, run_ragc: RunRagc
 ) -> None:
     ragc.compile(project=hosted_project)
-    hosted_model.script = lambda messages: fields(answer="£5")
+    hosted_model.script = lambda asked: fields(answer="£5")
     question = "How much does it cost to join the waiting list?"
     done = run_ragc("ask", "allotments", question, "--json", cwd=hosted_project)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import ragc
-from hosted import HostedModel
+from provider import Provider
 from ragc.errors import ArtifactError, ConfigError
 
 from .conftest import KEY, configure
@@ -53,7 +53,7 @@ def test_an_optimizer_that_returns_no_program_is_named(hosted_project: Path) -> 
 
 
 def test_a_foreign_folder_in_the_artifacts_place_is_named_before_anything_is_paid(
-    hosted_project: Path, hosted_model: HostedModel
+    hosted_project: Path, hosted_model: Provider
 ) -> None:
     place = hosted_project / "compiled" / "allotments"
     place.mkdir(parents=True)

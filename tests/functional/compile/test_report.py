@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import ragc
-from hosted import HostedModel
+from provider import Provider
 
 
-def test_the_report_says_what_wrong_answers_were_made_from(hosted_project: Path, hosted_model: HostedModel) -> None:
+def test_the_report_says_what_wrong_answers_were_made_from(hosted_project: Path, hosted_model: Provider) -> None:
     result = ragc.compile(project=hosted_project)
     assert result.compiled_test is not None
     wrong = [one for one in result.compiled_test.outcomes if one.score is None or one.score < 1]

@@ -9,13 +9,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import ragc
 from conftest import RunRagc
-from hosted import HostedModel
+from provider import Answer, Asked, Provider
 from ragc.artifact import verify
 from ragc.errors import ModelError
 from ragc.evaluation import TooManyErrors
@@ -23,14 +22,14 @@ from ragc.evaluation import TooManyErrors
 from .conftest import KEY, configure, heed_interrupts
 
 
-def test_ctrl_c_seals_the_best_so_far_and_exits_130(hosted_project: Path, hosted_model: HostedModel) -> None:
+def test_ctrl_c_seals_the_best_so_far_and_exits_130(hosted_project: Path, hosted_model: Provider) -> None:
     script, seen = hosted_model.script, threading.Event()
 
-    def slow(messages: list[dict[str, Any]]) -> str:
+    def slow(asked: Asked) -> Answer | str:
         if len(hosted_model.requests) > 36:  # the second candidate has begun
             seen.set()
             time.sleep(0.2)
-        return script(messages)
+        return script(asked)
 
     hosted_model.script = slow
     process = subprocess.Popen(
@@ -51,9 +50,7 @@ def test_ctrl_c_seals_the_best_so_far_and_exits_130(hosted_project: Path, hosted
     verify(hosted_project / "compiled" / "allotments")
 
 
-def test_a_kill_at_any_moment_leaves_the_previous_artifact_whole(
-    hosted_project: Path, hosted_model: HostedModel
-) -> None:
+def test_a_kill_at_any_moment_leaves_the_previous_artifact_whole(hosted_project: Path, hosted_model: Provider) -> None:
     before = ragc.compile(project=hosted_project).id
     command = [sys.executable, "-m", "ragc", "compile", "--seed", "1"]
     for calls in (0, 20, 60, 64):
@@ -66,8 +63,8 @@ def test_a_kill_at_any_moment_leaves_the_previous_artifact_whole(
         assert verify(hosted_project / "compiled" / "allotments").id == before or calls == 64
 
 
-def test_errors_are_counted_and_too_many_stop_the_run(hosted_project: Path, hosted_model: HostedModel) -> None:
-    hosted_model.script = lambda messages: "no field at all"
+def test_errors_are_counted_and_too_many_stop_the_run(hosted_project: Path, hosted_model: Provider) -> None:
+    hosted_model.script = lambda asked: "no field at all"
     configure(hosted_project, 'optimizer = "labeled"', 'optimizer = "labeled"\nmax_error_rate = 0.0')
     result = ragc.compile(project=hosted_project, settings={"candidates": "2"})
     assert result.baseline is not None
@@ -75,16 +72,16 @@ def test_errors_are_counted_and_too_many_stop_the_run(hosted_project: Path, host
     assert result.stopped == "errors"
 
 
-def test_too_many_errors_name_the_last_one(hosted_project: Path, hosted_model: HostedModel) -> None:
-    hosted_model.script = lambda messages: "no field at all"
+def test_too_many_errors_name_the_last_one(hosted_project: Path, hosted_model: Provider) -> None:
+    hosted_model.script = lambda asked: "no field at all"
     with pytest.raises(TooManyErrors, match="examples ended in an error"):
         ragc.evaluate("allotments", project=hosted_project, uncompiled=True, split="test")
 
 
 def test_a_refused_key_stops_after_the_first_call_with_one_line(
-    hosted_project: Path, hosted_model: HostedModel, run_ragc: RunRagc
+    hosted_project: Path, hosted_model: Provider, run_ragc: RunRagc
 ) -> None:
-    hosted_model.status = 401
+    hosted_model.script = lambda asked: Answer(status=401)
     done = run_ragc("compile", "--threads", "1", cwd=hosted_project)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()[-1:]) == 1
@@ -95,7 +92,7 @@ def test_a_refused_key_stops_after_the_first_call_with_one_line(
 
 
 def test_a_missing_key_is_named_before_anything_is_asked(
-    hosted_project: Path, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+    hosted_project: Path, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OUR_KEY")
     with pytest.raises(ModelError, match="OUR_KEY"):
@@ -103,7 +100,7 @@ def test_a_missing_key_is_named_before_anything_is_asked(
     assert hosted_model.requests == []
 
 
-def test_a_model_called_past_ragc_is_named(hosted_project: Path, hosted_model: HostedModel) -> None:
+def test_a_model_called_past_ragc_is_named(hosted_project: Path, hosted_model: Provider) -> None:
     file = hosted_project / "programs" / "grounded.py"
     text = file.read_text("utf-8").replace(
         "        passages = self.retrieve(question)\n",

@@ -6,13 +6,12 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import ragc
 from conftest import RunRagc
-from hosted import HostedModel
+from provider import Answer, Asked, Provider
 from ragc.artifact import verify
 from ragc.errors import ConfigError
 
@@ -20,15 +19,15 @@ from .conftest import examples_of
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interrupted_run_does_not_replace_a_tested_artifact(hosted_project: Path, hosted_model: HostedModel) -> None:
+def test_an_interrupted_run_does_not_replace_a_tested_artifact(hosted_project: Path, hosted_model: Provider) -> None:
     before = ragc.compile(project=hosted_project)
     calls = len(hosted_model.requests)
     script = hosted_model.script
 
-    def interrupting(messages: list[dict[str, Any]]) -> str:
+    def interrupting(asked: Asked) -> Answer | str:
         if len(hosted_model.requests) == 2 * calls - 10:  # in the middle of the test
             os.kill(os.getpid(), signal.SIGINT)
-        return script(messages)
+        return script(asked)
 
     hosted_model.script = interrupting
     after = ragc.compile(project=hosted_project, seed=1, threads=1)
@@ -47,7 +46,7 @@ def test_a_seal_says_what_it_replaces(hosted_project: Path, run_ragc: RunRagc) -
 
 @pytest.mark.parametrize("setting", [{"candidates": "0"}, {"demo_passages": "0"}, {"k": "3,0"}, {"threshold": "2"}])
 def test_a_setting_out_of_range_is_refused_before_anything_is_asked(
-    hosted_project: Path, hosted_model: HostedModel, setting: dict[str, str]
+    hosted_project: Path, hosted_model: Provider, setting: dict[str, str]
 ) -> None:
     with pytest.raises(ConfigError, match=rf"--set {next(iter(setting))}=\S+: expected"):
         ragc.compile(project=hosted_project, optimizer="bootstrap", settings=setting)
@@ -55,7 +54,7 @@ def test_a_setting_out_of_range_is_refused_before_anything_is_asked(
 
 
 def test_a_column_that_the_program_does_not_take_is_refused_before_anything_is_asked(
-    hosted_project: Path, hosted_model: HostedModel
+    hosted_project: Path, hosted_model: Provider
 ) -> None:
     file = hosted_project / "data" / "allotments" / "examples.jsonl"
     rows = [json.dumps({**example, "topic": "water"}) for example in examples_of(hosted_project)]
@@ -75,9 +74,7 @@ def test_answers_that_stand_nowhere_are_a_warning(hosted_project: Path, run_ragc
     assert "a thousand guineas" in done.stderr
 
 
-def test_a_candidate_that_the_budget_cannot_finish_is_not_begun(
-    hosted_project: Path, hosted_model: HostedModel
-) -> None:
+def test_a_candidate_that_the_budget_cannot_finish_is_not_begun(hosted_project: Path, hosted_model: Provider) -> None:
     result = ragc.compile(project=hosted_project, optimizer="bootstrap", settings={"candidates": "9"}, budget_calls=90)
     assert result.stopped == "budget"
     assert result.usage is not None

@@ -8,7 +8,7 @@ import pytest
 
 from artifacts import hosted_lm, seal_program
 from conftest import RunRagc
-from hosted import HostedModel
+from provider import Provider
 
 SECRET = "sk-never-shown"
 
@@ -25,7 +25,7 @@ def _configure(project: Path, old: str, new: str) -> None:
 
 
 @pytest.fixture
-def hosted_project(project: Path, hosted_model: HostedModel) -> Path:
+def hosted_project(project: Path, hosted_model: Provider) -> Path:
     """The small project with its model behind the scripted endpoint."""
     table = f'{{ model = "openai/scripted", base_url = "{hosted_model.base_url}", api_key_env = "OUR_KEY" }}'
     _configure(project, '"local/smollm2-135m-instruct"', table)
@@ -84,7 +84,7 @@ def test_an_unknown_local_model_is_a_problem(run_ragc: RunRagc, project: Path) -
     assert "smollm3" in _checks(result.stdout)["lm"]["found"]
 
 
-def test_an_endpoint_that_does_not_answer(run_ragc: RunRagc, hosted_project: Path, hosted_model: HostedModel) -> None:
+def test_an_endpoint_that_does_not_answer(run_ragc: RunRagc, hosted_project: Path, hosted_model: Provider) -> None:
     _configure(hosted_project, hosted_model.base_url, "http://127.0.0.1:9/v1")
     result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": SECRET})
     assert result.returncode == 1
@@ -118,7 +118,7 @@ def test_documents_that_changed_since_they_were_indexed(run_ragc: RunRagc, hoste
 
 
 def test_what_moved_on_around_an_artifact_is_noted(
-    run_ragc: RunRagc, hosted_project: Path, hosted_model: HostedModel
+    run_ragc: RunRagc, hosted_project: Path, hosted_model: Provider
 ) -> None:
     seal_program(hosted_project, lm=hosted_lm(hosted_model.base_url) | {"model": "openai/older"})
     program = hosted_project / "programs" / "grounded.py"

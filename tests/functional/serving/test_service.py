@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from artifacts import hosted_lm, seal_program
-from hosted import HostedModel, fields, text_of
+from provider import Asked, Provider, fields
 from ragc.project import Project
 from ragc.retrieval import index
 
@@ -97,13 +97,13 @@ def request(port: int, method: str, path: str, body: Any = None) -> tuple[int, A
         connection.close()
 
 
-def echo(messages: list[dict[str, Any]]) -> str:
+def echo(asked: Asked) -> str:
     """Answer with the number that the question carries, so that a mixed-up answer is seen."""
-    return fields(answer=re.findall(r"number (\d+)", text_of(messages[-1]))[-1])
+    return fields(answer=re.findall(r"number (\d+)", asked.text)[-1])
 
 
 @pytest.fixture
-def service(project: Path, hosted_model: HostedModel) -> Path:
+def service(project: Path, hosted_model: Provider) -> Path:
     """The small project with an artifact, an index and the service."""
     hosted_model.script = echo
     seal_program(project, lm=hosted_lm(hosted_model.base_url))
@@ -113,7 +113,7 @@ def service(project: Path, hosted_model: HostedModel) -> Path:
     return project
 
 
-def test_two_workers_answer_sixteen_threads_from_a_read_only_folder(service: Path, hosted_model: HostedModel) -> None:
+def test_two_workers_answer_sixteen_threads_from_a_read_only_folder(service: Path, hosted_model: Provider) -> None:
     before = sorted(service.rglob("*"))
     with read_only(service), served(service, {"SCRIPTED_KEY": "any"}) as port:
         with pytest.raises(OSError, match=r"Read-only|Permission"):
@@ -158,10 +158,10 @@ def test_what_is_missing_is_said_by_health_and_not_to_whoever_asks(service: Path
 
 
 def test_a_malformed_answer_is_one_line_and_the_next_question_is_answered(
-    service: Path, hosted_model: HostedModel
+    service: Path, hosted_model: Provider
 ) -> None:
     with served(service, {"SCRIPTED_KEY": "any"}) as port:
-        hosted_model.script = lambda messages: "I would rather not say"
+        hosted_model.script = lambda asked: "I would rather not say"
         status, found = request(port, "POST", "/ask", {"question": "What is the rent of plot number 7?"})
         assert status == 502
         assert found["detail"].startswith("the model did not answer in the expected form")

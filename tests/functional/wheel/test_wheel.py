@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY
-from hosted import HostedModel, knows
+from provider import Provider, knows
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_the_wheel_carries_the_starter_files_and_nothing_else(wheel: Path) -> No
 
 
 def test_a_project_from_the_wheel_compiles_and_is_imported(
-    ragc_command: Path, tmp_path: Path, hosted_model: HostedModel
+    ragc_command: Path, tmp_path: Path, hosted_model: Provider
 ) -> None:
     made = _run(ragc_command, "init", "mine", cwd=tmp_path)
     assert made.returncode == 0, made.stderr

@@ -14,7 +14,7 @@ import dspy
 import pytest
 
 import ragc
-from hosted import HostedModel, fields
+from provider import Asked, Provider, fields
 from ragc.artifact import Artifact, Content, Drift, chosen_lm, drift, glance, seal, verify
 from ragc.errors import ArtifactError, ConfigError, ExampleError, ModelError
 
@@ -33,20 +33,18 @@ def no_bytecode_switch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def target(root: Path, content: MakeContent, hosted_model: HostedModel) -> Path:
+def target(root: Path, content: MakeContent, hosted_model: Provider) -> Path:
     """A sealed artifact whose model answers every question with two words."""
-    hosted_model.script = lambda messages: fields(answer="forty two")
+    hosted_model.script = lambda asked: fields(answer="forty two")
     lm = {**content().lm, "base_url": hosted_model.base_url}
     return seal(content(lm=lm), root / "compiled" / "plain").path
 
 
-def test_it_answers_with_its_sealed_model_instructions_and_demonstrations(
-    target: Path, hosted_model: HostedModel
-) -> None:
+def test_it_answers_with_its_sealed_model_instructions_and_demonstrations(target: Path, hosted_model: Provider) -> None:
     plain = ragc.load(target)
     prediction = plain(question="How many?")
     assert prediction.answer == "forty two, sir!"
-    request = hosted_model.requests[0]
+    request = hosted_model.requests[0].body
     assert request["model"] == "scripted"
     assert request["temperature"] == 0
     text = str(request["messages"])
@@ -65,7 +63,7 @@ def test_provenance_names_artifact_and_model_and_keeps_what_the_program_says(tar
     }
 
 
-def test_loading_calls_nothing_and_sets_nothing_global(target: Path, hosted_model: HostedModel) -> None:
+def test_loading_calls_nothing_and_sets_nothing_global(target: Path, hosted_model: Provider) -> None:
     before = dspy.settings.lm
     plain = ragc.load(target)
     assert hosted_model.requests == []
@@ -74,11 +72,11 @@ def test_loading_calls_nothing_and_sets_nothing_global(target: Path, hosted_mode
 
 
 def test_another_model_can_be_chosen_and_is_said_not_to_be_measured(
-    target: Path, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+    target: Path, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = {"model": "openai/bigger", "base_url": hosted_model.base_url, "api_key_env": "SCRIPTED_KEY"}
     assert ragc.load(target, lm=table)(question="?").provenance["differs"] == ["model"]
-    assert hosted_model.requests[-1]["model"] == "bigger"
+    assert hosted_model.requests[-1].body["model"] == "bigger"
 
     monkeypatch.setenv("RAGC_LM", "{ " + ", ".join(f'{key} = "{value}"' for key, value in table.items()) + " }")
     assert ragc.load(target)(question="?").provenance["model"] == "openai/bigger"
@@ -88,7 +86,7 @@ def test_another_model_can_be_chosen_and_is_said_not_to_be_measured(
     assert (provenance["model"], provenance["measured"]) == ("openai/scripted", True)
 
 
-def test_an_lm_object_can_be_given(target: Path, hosted_model: HostedModel) -> None:
+def test_an_lm_object_can_be_given(target: Path, hosted_model: Provider) -> None:
     from ragc.models import make_lm
     from ragc.project import ModelSettings
 
@@ -113,17 +111,17 @@ def test_a_missing_key_is_named_when_it_is_asked_or_checked(target: Path, monkey
     assert plain(question="?").answer == "forty two, sir!"
 
 
-def test_ready_says_in_one_line_what_it_answers_with(target: Path, hosted_model: HostedModel) -> None:
+def test_ready_says_in_one_line_what_it_answers_with(target: Path, hosted_model: Provider) -> None:
     plain = ragc.load(target)
     assert plain.ready() == f"plain {plain.id[:8]} is ready: openai/scripted"
     assert hosted_model.requests == []
 
 
-def test_acall_is_real_async(target: Path, hosted_model: HostedModel) -> None:
+def test_acall_is_real_async(target: Path, hosted_model: Provider) -> None:
     """All questions are in flight before the first is answered."""
     together = threading.Barrier(8, timeout=4)
 
-    def script(messages: list[dict[str, Any]]) -> str:
+    def script(asked: Asked) -> str:
         together.wait()
         return fields(answer="forty two")
 
@@ -138,7 +136,7 @@ def test_acall_is_real_async(target: Path, hosted_model: HostedModel) -> None:
 
 
 def test_acall_of_a_program_without_aforward_does_not_block(
-    root: Path, content: MakeContent, target: Path, hosted_model: HostedModel
+    root: Path, content: MakeContent, target: Path, hosted_model: Provider
 ) -> None:
     sources = content().sources
     source = sources["programs/plain.py"].replace(b"async def aforward", b"async def not_aforward")
@@ -146,7 +144,7 @@ def test_acall_of_a_program_without_aforward_does_not_block(
     sealed = seal(content(lm=lm, sources={**sources, "programs/plain.py": source}), target)
     together = threading.Barrier(2, timeout=4)
 
-    def script(messages: list[dict[str, Any]]) -> str:
+    def script(asked: Asked) -> str:
         together.wait()
         return fields(answer="forty two")
 
@@ -161,9 +159,9 @@ def test_acall_of_a_program_without_aforward_does_not_block(
     assert len(hosted_model.requests) == 2
 
 
-def test_batch_returns_answers_and_errors_in_order(target: Path, hosted_model: HostedModel) -> None:
-    def script(messages: list[dict[str, Any]]) -> str:
-        text = str(messages[-1]["content"])
+def test_batch_returns_answers_and_errors_in_order(target: Path, hosted_model: Provider) -> None:
+    def script(asked: Asked) -> str:
+        text = asked.text
         return "nothing that parses" if "three" in text else fields(answer=f"about {text.split('ask ')[1][:4]}")
 
     hosted_model.script = script
@@ -175,8 +173,8 @@ def test_batch_returns_answers_and_errors_in_order(target: Path, hosted_model: H
     assert answers[3] == "about four, sir!"
 
 
-def test_many_threads_share_one_artifact(target: Path, hosted_model: HostedModel) -> None:
-    hosted_model.script = lambda messages: fields(answer=str(messages[-1]["content"]).split("<<")[1].split(">>")[0])
+def test_many_threads_share_one_artifact(target: Path, hosted_model: Provider) -> None:
+    hosted_model.script = lambda asked: fields(answer=asked.text.split("<<")[1].split(">>")[0])
     plain = ragc.load(target)
     found = plain.batch([f"<<{number}>>" for number in range(64)], threads=16)
     assert [item.answer for item in found if isinstance(item, dspy.Prediction)] == [f"{n}, sir!" for n in range(64)]
@@ -203,7 +201,7 @@ def test_it_composes_and_is_reached_by_optimizers(target: Path) -> None:
     assert [name for name, _ in outer.named_predictors()] == ["inner.program.answer"]
 
 
-def test_a_copy_can_be_changed_and_says_so(target: Path, hosted_model: HostedModel) -> None:
+def test_a_copy_can_be_changed_and_says_so(target: Path, hosted_model: Provider) -> None:
     plain = ragc.load(target)
     plain(question="?")
     copied = copy.deepcopy(plain)
@@ -246,7 +244,7 @@ def test_an_artifact_needs_no_programs_folder_and_no_project(
 
 
 def test_two_artifacts_with_modules_of_one_name_stay_apart(
-    target: Path, root: Path, content: MakeContent, hosted_model: HostedModel
+    target: Path, root: Path, content: MakeContent, hosted_model: Provider
 ) -> None:
     sources = {**content().sources, "programs/tone.py": b'MARK = "?"\n'}
     lm = {**content().lm, "base_url": hosted_model.base_url}
@@ -285,7 +283,7 @@ def test_the_id_can_be_pinned(target: Path) -> None:
 
 
 def test_a_program_that_does_not_import_here_names_the_cause(
-    root: Path, content: MakeContent, hosted_model: HostedModel
+    root: Path, content: MakeContent, hosted_model: Provider
 ) -> None:
     for source, cause in (
         (b"import not_installed_anywhere\n", "ModuleNotFoundError: No module named 'not_installed_anywhere'"),
@@ -343,8 +341,8 @@ def test_tracebacks_show_the_sealed_line(root: Path, content: MakeContent) -> No
     assert str(path / "source/programs/plain.py") in shown
 
 
-def test_a_malformed_answer_is_one_line_with_dspys_error_as_its_cause(target: Path, hosted_model: HostedModel) -> None:
-    hosted_model.script = lambda messages: "I would\nrather " + "not " * 60
+def test_a_malformed_answer_is_one_line_with_dspys_error_as_its_cause(target: Path, hosted_model: Provider) -> None:
+    hosted_model.script = lambda asked: "I would\nrather " + "not " * 60
     plain = ragc.load(target)
     with pytest.raises(ExampleError, match=r"^the model did not answer in the expected form: expected answer, found "):
         plain(question="How many?")
@@ -381,7 +379,7 @@ def test_the_errors_of_a_given_lm_are_ragcs_and_hold_no_key(target: Path, monkey
 
 @pytest.mark.parametrize("question", ["", " \n", None])
 def test_an_empty_question_is_refused_before_anything_is_asked(
-    target: Path, hosted_model: HostedModel, question: Any
+    target: Path, hosted_model: Provider, question: Any
 ) -> None:
     plain = ragc.load(target)
     with pytest.raises(ExampleError, match=r"^the question is empty"):
@@ -399,10 +397,10 @@ def configure(root: Path, lm: str) -> None:
 
 
 def test_the_project_says_where_the_sealed_model_is_reached(
-    root: Path, content: MakeContent, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+    root: Path, content: MakeContent, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = seal(content(), root / "compiled" / "plain").path  # its address, port 9, is gone
-    hosted_model.script = lambda messages: fields(answer="forty two")
+    hosted_model.script = lambda asked: fields(answer="forty two")
     monkeypatch.setenv("NEW_KEY", "any")
     monkeypatch.delenv("SCRIPTED_KEY")
     configure(root, f'{{ model = "openai/scripted", base_url = "{hosted_model.base_url}", api_key_env = "NEW_KEY" }}')
@@ -412,7 +410,7 @@ def test_the_project_says_where_the_sealed_model_is_reached(
     assert rows["address"] == (f"{hosted_model.base_url}, the key in NEW_KEY",)
 
     # Where the model is reached is taken from the project, what it is told is not.
-    assert hosted_model.requests[0]["temperature"] == 0
+    assert hosted_model.requests[0].body["temperature"] == 0
     monkeypatch.setenv("RAGC_LM", '{ model = "openai/third", base_url = "http://127.0.0.1:9/v1" }')
     with pytest.raises(ModelError, match="openai/third"):
         ragc.load(path)(question="?")

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from hosted import HostedModel, fields
+from provider import Provider, fields
 from ragc.artifact import Artifact, Content, Sealed, package, seal
 from ragc.artifact.lazy import LazyArtifact
 from ragc.errors import ArtifactError
@@ -45,10 +45,10 @@ def test_the_import_gives_a_callable_and_loads_nothing(compiled: ModuleType, roo
 
 
 def test_the_first_call_loads_it(
-    compiled: ModuleType, content: MakeContent, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+    compiled: ModuleType, content: MakeContent, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCRIPTED_KEY", "any")
-    hosted_model.script = lambda messages: fields(answer="forty two")
+    hosted_model.script = lambda asked: fields(answer="forty two")
     lm = {**content().lm, "base_url": hosted_model.base_url}
     seal(content(lm=lm), Path(str(compiled.__file__)).parent / "plain")
     plain = compiled.plain
@@ -69,10 +69,10 @@ def test_the_help_of_an_artifact_is_for_its_user_and_loads_nothing(compiled: Mod
 
 
 def test_a_first_acall_loads_it(
-    compiled: ModuleType, content: MakeContent, hosted_model: HostedModel, monkeypatch: pytest.MonkeyPatch
+    compiled: ModuleType, content: MakeContent, hosted_model: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCRIPTED_KEY", "any")
-    hosted_model.script = lambda messages: fields(answer="forty two")
+    hosted_model.script = lambda asked: fields(answer="forty two")
     lm = {**content().lm, "base_url": hosted_model.base_url}
     sealed = seal(content(lm=lm), Path(str(compiled.__file__)).parent / "plain")
     assert asyncio.run(compiled.plain.acall(question="?")).answer == "forty two, sir!"

@@ -8,10 +8,10 @@ from typing import Any
 import dspy
 import pytest
 
+from provider import Provider
 from ragc.models import AsyncEngine, Engine, Meter
 from ragc.models._retry import Retry
 from ragc.project import ModelSettings
-from wire import Wire
 
 KEY = "sk-test-0123456789abcdefghij"
 
@@ -25,19 +25,19 @@ def settings(model: str, **values: Any) -> ModelSettings:
 
 
 @pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """A scripted provider, with the key that it takes in OUR_KEY."""
     monkeypatch.setenv("OUR_KEY", KEY)
-    with Wire() as server:
+    with Provider() as server:
         yield server
 
 
 @pytest.fixture
-def hosted(wire: Wire) -> MakeLM:
+def hosted(provider: Provider) -> MakeLM:
     """Makes LMs of the scripted provider."""
 
     def make(meter: Meter | None = None, retry: Retry | None = None, **values: Any) -> dspy.LM:
-        given = {"api_key_env": "OUR_KEY", "base_url": wire.openai_url, **values}
+        given = {"api_key_env": "OUR_KEY", "base_url": provider.base_url, **values}
         engine = Engine(
             settings(given.pop("model", "openai/our-model"), **given),
             meter=meter,

@@ -9,11 +9,11 @@ import dspy
 import pytest
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
+from provider import Answer, Delivery, Provider
 from ragc.errors import ExampleError, ModelError
 from ragc.models import Meter, make_lm
 from ragc.models._errors import redact
 from unit.models.conftest import KEY, MakeLM, settings
-from wire import Answer, Wire
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,9 @@ from wire import Answer, Wire
 )
 @pytest.mark.parametrize("awaited", [False, True])
 def test_refusal_for_good_is_one_line_that_names_model_and_variable(
-    hosted: MakeLM, wire: Wire, status: int, code: str, says: str, awaited: bool
+    hosted: MakeLM, provider: Provider, status: int, code: str, says: str, awaited: bool
 ) -> None:
-    wire.script = lambda asked: Answer(status=status, code=code)
+    provider.script = lambda asked: Answer(status=status, code=code)
     lm = hosted()
     with pytest.raises(ModelError) as caught:
         asyncio.run(lm.acall("hello")) if awaited else lm("hello")
@@ -38,49 +38,49 @@ def test_refusal_for_good_is_one_line_that_names_model_and_variable(
     assert says in message
     assert "openai/our-model" in message
     assert "\n" not in message
-    assert len(wire.requests) == 1
-    assert wire.requests[0].key == KEY
+    assert len(provider.requests) == 1
+    assert provider.requests[0].key == KEY
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-def test_refusal_is_a_dspy_error_as_well(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=401)
+def test_refusal_is_a_dspy_error_as_well(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=401)
     with dspy.context(lm=hosted()), pytest.raises(LMError) as caught:
         dspy.Predict("question -> answer")(question="hello")
     assert isinstance(caught.value, ModelError)
 
 
-def test_refusal_for_good_is_remembered_and_nothing_is_sent_after_it(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=401)
+def test_refusal_for_good_is_remembered_and_nothing_is_sent_after_it(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=401)
     meter = Meter()
     lm = hosted(meter)
     for _ in range(3):
         with pytest.raises(ModelError):
             lm("hello")
-    assert len(wire.requests) == 1
+    assert len(provider.requests) == 1
     assert isinstance(meter.fatal, ModelError)
     with pytest.raises(ModelError, match="OUR_KEY"):
         meter.check()
 
 
-def test_anthropic_refusal_names_its_variable(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anthropic_refusal_names_its_variable(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-0123456789abcdef")
-    wire.script = lambda asked: Answer(status=401, code="authentication_error")
-    lm = make_lm(settings("anthropic/claude-sonnet-4-5", base_url=wire.anthropic_url))
+    provider.script = lambda asked: Answer(status=401, code="authentication_error")
+    lm = make_lm(settings("anthropic/claude-sonnet-4-5", base_url=provider.base_url))
     with pytest.raises(ModelError, match="ANTHROPIC_API_KEY") as caught:
         lm("hello")
     assert "0123456789abcdef" not in str(caught.value)
 
 
-def test_context_exceeded_is_the_examples_error(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=400, code="context_length_exceeded")
+def test_context_exceeded_is_the_examples_error(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=400, code="context_length_exceeded")
     with pytest.raises(ExampleError, match="does not fit") as caught:
         hosted()("hello")
     assert isinstance(caught.value, ContextWindowExceededError)
 
 
-def test_withheld_answer_is_the_examples_error_and_is_paid_for(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer("", finish="content_filter")
+def test_withheld_answer_is_the_examples_error_and_is_paid_for(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer("", finish="content_filter")
     meter = Meter()
     with meter.recording() as calls, pytest.raises(ExampleError, match="content filter"):
         hosted(meter)("hello")
@@ -93,10 +93,10 @@ def test_address_that_never_answered_is_fatal(hosted: MakeLM) -> None:
         hosted(base_url="http://127.0.0.1:9/v1")("hello")
 
 
-def test_address_that_has_answered_is_an_outage(hosted: MakeLM, wire: Wire) -> None:
+def test_address_that_has_answered_is_an_outage(hosted: MakeLM, provider: Provider) -> None:
     lm = hosted()
     lm("hello")
-    wire.script = lambda asked: Answer(hang_up=True)
+    provider.script = lambda asked: Answer(delivery=Delivery.HANG_UP)
     with pytest.raises(ExampleError):
         lm("hello")
 

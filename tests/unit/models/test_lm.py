@@ -10,9 +10,12 @@ from pathlib import Path
 import dspy
 import pytest
 
+from provider import Asked, Provider
 from ragc.errors import ConfigError, ModelError
 from ragc.models import (
     PlainAdapter,
+    RepairingChatAdapter,
+    RepairingJSONAdapter,
     check_model,
     context_window,
     describe,
@@ -22,7 +25,6 @@ from ragc.models import (
     token_counter,
 )
 from unit.models.conftest import KEY, MakeLM, settings
-from wire import Asked, Wire
 
 
 @pytest.mark.parametrize("model", ["nonsense", "nonsense/model", "local/nonsense", "openai/"])
@@ -58,22 +60,22 @@ def test_configured_key_variable_is_the_only_one_that_counts(monkeypatch: pytest
         check_model(settings("openai/our-model", api_key_env="OUR_KEY", base_url="http://127.0.0.1:9/v1"))
 
 
-def test_endpoint_of_ones_own_needs_no_key(wire: Wire) -> None:
-    lm = make_lm(settings("openai/our-model", base_url=wire.openai_url))
+def test_endpoint_of_ones_own_needs_no_key(provider: Provider) -> None:
+    lm = make_lm(settings("openai/our-model", base_url=provider.base_url))
     assert lm("hello") == ["a scripted answer"]
-    assert wire.requests[0].body["model"] == "our-model"
+    assert provider.requests[0].body["model"] == "our-model"
 
 
-def test_base_url_of_the_environment_is_where_calls_go(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", wire.openai_url)
+def test_base_url_of_the_environment_is_where_calls_go(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", provider.base_url)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert make_lm(settings("openai/gpt-4o-mini"))("hello") == ["a scripted answer"]
 
 
-def test_only_configured_parameters_are_sent(wire: Wire) -> None:
-    make_lm(settings("openai/our-model", base_url=wire.openai_url))("hello")
-    make_lm(settings("openai/our-model", base_url=wire.openai_url, temperature=0.5, max_tokens=77))("hello")
-    plain, given = (request.body for request in wire.requests)
+def test_only_configured_parameters_are_sent(provider: Provider) -> None:
+    make_lm(settings("openai/our-model", base_url=provider.base_url))("hello")
+    make_lm(settings("openai/our-model", base_url=provider.base_url, temperature=0.5, max_tokens=77))("hello")
+    plain, given = (request.body for request in provider.requests)
     assert not {"temperature", "max_tokens", "max_completion_tokens"} & set(plain)
     assert given["temperature"] == 0.5
     assert 77 in (given.get("max_tokens"), given.get("max_completion_tokens"))
@@ -85,17 +87,17 @@ def test_temperature_that_a_reasoning_model_refuses_is_one_line(monkeypatch: pyt
         make_lm(settings("openai/gpt-5", temperature=0.5))
 
 
-def test_litellm_answers_for_providers_that_dspy_does_not_know(wire: Wire) -> None:
+def test_litellm_answers_for_providers_that_dspy_does_not_know(provider: Provider) -> None:
     script = f"""
 import warnings; warnings.simplefilter("ignore")
 from ragc.models import make_lm
 from ragc.project import ModelSettings
-lm = make_lm(ModelSettings(model="mistral/mistral-small-latest", base_url={wire.openai_url!r}, api_key_env="OUR_KEY"))
+lm = make_lm(ModelSettings(model="mistral/mistral-small-latest", base_url={provider.base_url!r}, api_key_env="OUR_KEY"))
 print(lm("hello"))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "['a scripted answer']", done.stderr
-    assert wire.requests[0].key == KEY
+    assert provider.requests[0].key == KEY
 
 
 def test_capabilities_are_those_of_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,44 +112,46 @@ def test_capabilities_are_those_of_the_provider(monkeypatch: pytest.MonkeyPatch)
     assert not local.supports_function_calling
 
 
-def test_state_holds_no_key_and_loads_again(hosted: MakeLM, wire: Wire) -> None:
+def test_state_holds_no_key_and_loads_again(hosted: MakeLM, provider: Provider) -> None:
     lm = hosted()
     state = json.dumps(lm.dump_state())
     assert KEY not in state
     assert "OUR_KEY" in state
     loaded = dspy.LM.load_state(json.loads(state), allow_custom_lm_class=True)
     assert loaded("hello") == ["a scripted answer"]
-    assert wire.requests[-1].key == KEY
+    assert provider.requests[-1].key == KEY
 
 
 def test_adapter_follows_the_configuration() -> None:
     assert isinstance(make_adapter(settings("local/smollm2-135m-instruct")), PlainAdapter)
     assert isinstance(make_adapter(settings("openai/x", adapter="plain")), PlainAdapter)
-    assert isinstance(make_adapter(settings("local/smollm2-135m-instruct", adapter="json")), dspy.JSONAdapter)
+    json_adapter = make_adapter(settings("local/smollm2-135m-instruct", adapter="json"))
+    assert isinstance(json_adapter, RepairingJSONAdapter) and isinstance(json_adapter, dspy.JSONAdapter)
     chat = make_adapter(settings("openai/gpt-4o-mini"))
-    assert isinstance(chat, dspy.ChatAdapter)
+    assert isinstance(chat, RepairingChatAdapter) and isinstance(chat, dspy.ChatAdapter)
     assert not chat.use_json_adapter_fallback
 
 
-def test_parse_failure_is_not_paid_for_twice(hosted: MakeLM, wire: Wire) -> None:
+def test_parse_failure_is_repaired_once(hosted: MakeLM, provider: Provider) -> None:
     with (
         dspy.context(lm=hosted(), adapter=make_adapter(settings("openai/our-model"))),
         pytest.raises(dspy.utils.exceptions.AdapterParseError),
     ):
         dspy.Predict("question -> answer")(question="hello")
-    assert len(wire.requests) == 1
+    assert len(provider.requests) == 2
+    assert "answer is missing" in provider.requests[1].text
 
 
-def test_plain_adapter_reaches_a_chat_model_without_the_mark_for_raw_text(hosted: MakeLM, wire: Wire) -> None:
+def test_plain_adapter_reaches_a_chat_model_without_the_mark_for_raw_text(hosted: MakeLM, provider: Provider) -> None:
     def script(asked: Asked) -> str:
         return "Answer: five days\nand more"
 
-    wire.script = script
+    provider.script = script
     with dspy.context(lm=hosted(), adapter=PlainAdapter()):
         assert dspy.Predict("question -> answer")(question="How many?").answer == "five days"
-    body = wire.requests[0].body
+    body = provider.requests[0].body
     assert set(body) == {"model", "messages"}
-    assert wire.requests[0].text.endswith("Question: How many?\nAnswer:")
+    assert provider.requests[0].text.endswith("Question: How many?\nAnswer:")
 
 
 def test_prices_come_from_the_configuration_else_from_the_packaged_list() -> None:

@@ -11,11 +11,11 @@ from dataclasses import replace
 import dspy
 import pytest
 
+from provider import Answer, Provider, Tokens
 from ragc.errors import BudgetError, BudgetExhausted, ExampleError
 from ragc.models import Call, Meter, Usage, make_lm
 from ragc.project import Budget
 from unit.models.conftest import MakeLM, settings
-from wire import Answer, Wire
 
 PRICE = {"input": 1.0, "output": 10.0, "cached_input": 0.5}
 
@@ -24,8 +24,8 @@ def budget(calls: int | None = None, usd: float | None = None) -> Budget:
     return Budget(calls=calls, usd=usd)
 
 
-def test_calls_tokens_and_money_are_counted(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(usage=(1000, 20, 400), model="our-model-2026-01")
+def test_calls_tokens_and_money_are_counted(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(usage=Tokens(1000, 20, cached=400), model="our-model-2026-01")
     meter = Meter()
     lm = hosted(meter, price=PRICE)
     with meter.recording() as calls:
@@ -42,25 +42,25 @@ def test_calls_tokens_and_money_are_counted(hosted: MakeLM, wire: Wire) -> None:
     assert meter.resolved == {"openai/our-model": "our-model-2026-01"}
 
 
-def test_anthropic_counts_cached_tokens_as_input(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anthropic_counts_cached_tokens_as_input(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-0123456789abcdef")
-    wire.script = lambda asked: Answer("hello", usage=(1000, 20, 400))
+    provider.script = lambda asked: Answer("hello", usage=Tokens(1000, 20, cached=400))
     meter = Meter()
-    assert make_lm(settings("anthropic/claude-sonnet-4-5", base_url=wire.anthropic_url), meter=meter)("hi") == ["hello"]
+    assert make_lm(settings("anthropic/claude-sonnet-4-5", base_url=provider.base_url), meter=meter)("hi") == ["hello"]
     assert (meter.usage.input_tokens, meter.usage.cached_input_tokens) == (1000, 400)
     assert meter.usage.usd == pytest.approx((600 * 3 + 400 * 0.3 + 20 * 15) / 1e6)  # from the packaged list
 
 
-def test_usage_that_is_not_reported_is_estimated_from_the_text(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer("x" * 40, usage=None)
+def test_usage_that_is_not_reported_is_estimated_from_the_text(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer("x" * 40, usage=None)
     meter = Meter()
     hosted(meter, price=PRICE)("y" * 400)
     assert (meter.usage.input_tokens, meter.usage.output_tokens) == (100, 10)
     assert meter.usage.usd == pytest.approx((100 * 1 + 10 * 10) / 1e6)
 
 
-def test_failed_calls_are_recorded_and_not_counted(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=400)
+def test_failed_calls_are_recorded_and_not_counted(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=400)
     meter = Meter()
     with meter.recording() as calls, pytest.raises(ExampleError):
         hosted(meter)("hello")
@@ -68,8 +68,8 @@ def test_failed_calls_are_recorded_and_not_counted(hosted: MakeLM, wire: Wire) -
     assert [call.error for call in calls if call.error] != []
 
 
-def test_cap_in_calls_is_exact_whatever_the_number_of_threads(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(delay=0.01)
+def test_cap_in_calls_is_exact_whatever_the_number_of_threads(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(delay=0.01)
     meter = Meter(budget(calls=10))
     lm = hosted(meter)
 
@@ -82,7 +82,7 @@ def test_cap_in_calls_is_exact_whatever_the_number_of_threads(hosted: MakeLM, wi
 
     with ThreadPoolExecutor(8) as pool:
         answered = list(pool.map(ask, range(40)))
-    assert sum(answered) == len(wire.requests) == meter.usage.calls == 10
+    assert sum(answered) == len(provider.requests) == meter.usage.calls == 10
     assert meter.exhausted
 
 
@@ -101,15 +101,15 @@ def test_reserve_is_kept_until_it_is_opened(hosted: MakeLM) -> None:
         lm("four")
 
 
-def test_cap_in_usd_expects_a_call_to_cost_the_average(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(usage=(1000, 0, 0))  # $0.001 each
+def test_cap_in_usd_expects_a_call_to_cost_the_average(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(usage=Tokens(1000, 0))  # $0.001 each
     meter = Meter(budget(usd=0.0035))
     lm = hosted(meter, price=PRICE)
     for _ in range(3):
         lm("hello")
     with pytest.raises(BudgetExhausted, match=r"\$0\.0035"):
         lm("hello")
-    assert len(wire.requests) == 3
+    assert len(provider.requests) == 3
 
 
 def test_cap_in_usd_without_a_price_is_refused_with_the_line_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +164,8 @@ def test_recordings_nest_and_keep_to_their_context() -> None:
     assert meter.usage.calls == 18
 
 
-def test_cancelled_call_leaves_no_trace(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(delay=0.5)
+def test_cancelled_call_leaves_no_trace(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(delay=0.5)
     meter = Meter(budget(calls=1))
     lm = hosted(meter)
 

@@ -9,10 +9,10 @@ from itertools import count
 import dspy
 import pytest
 
+from provider import Answer, Asked, Delivery, Provider, Script
 from ragc.errors import ExampleError
 from ragc.models._retry import Retry
 from unit.models.conftest import MakeLM
-from wire import Answer, Asked, Script, Wire
 
 
 def failing(times: int, answer: Answer) -> Script:
@@ -21,53 +21,53 @@ def failing(times: int, answer: Answer) -> Script:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 529])
-def test_transient_status_is_tried_again(hosted: MakeLM, wire: Wire, status: int) -> None:
-    wire.script = failing(2, Answer(status=status))
+def test_transient_status_is_tried_again(hosted: MakeLM, provider: Provider, status: int) -> None:
+    provider.script = failing(2, Answer(status=status))
     assert hosted()("hello") == ["at last"]
-    assert len(wire.requests) == 3
+    assert len(provider.requests) == 3
 
 
-def test_broken_connection_is_tried_again(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = failing(1, Answer(hang_up=True))
+def test_broken_connection_is_tried_again(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = failing(1, Answer(delivery=Delivery.HANG_UP))
     assert hosted()("hello") == ["at last"]
 
 
-def test_slow_response_is_given_up_and_tried_again(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = failing(1, Answer(delay=0.6))
+def test_slow_response_is_given_up_and_tried_again(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = failing(1, Answer(delay=0.6))
     assert hosted(timeout=0.2)("hello") == ["at last"]
 
 
-def test_attempts_are_bounded(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=500)
+def test_attempts_are_bounded(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=500)
     with pytest.raises(ExampleError, match="openai/our-model"):
         hosted()("hello")
-    assert len(wire.requests) == 3
+    assert len(provider.requests) == 3
 
 
-def test_time_is_bounded(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=429, headers={"Retry-After": "30"})
+def test_time_is_bounded(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=429, headers={"Retry-After": "30"})
     began = time.monotonic()
     with pytest.raises(ExampleError):
         hosted(retry=Retry(seconds=5))("hello")
     assert time.monotonic() - began < 2
-    assert len(wire.requests) == 1
+    assert len(provider.requests) == 1
 
 
-def test_retry_after_is_honoured(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = failing(1, Answer(status=429, headers={"Retry-After": "1"}))
+def test_retry_after_is_honoured(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = failing(1, Answer(status=429, headers={"Retry-After": "1"}))
     began = time.monotonic()
     assert hosted()("hello") == ["at last"]
     assert time.monotonic() - began >= 1
 
 
-def test_bad_request_is_not_tried_again(hosted: MakeLM, wire: Wire) -> None:
-    wire.script = lambda asked: Answer(status=400)
+def test_bad_request_is_not_tried_again(hosted: MakeLM, provider: Provider) -> None:
+    provider.script = lambda asked: Answer(status=400)
     with pytest.raises(ExampleError):
         hosted()("hello")
-    assert len(wire.requests) == 1
+    assert len(provider.requests) == 1
 
 
-def test_async_calls_wait_together_without_threads(hosted: MakeLM, wire: Wire) -> None:
+def test_async_calls_wait_together_without_threads(hosted: MakeLM, provider: Provider) -> None:
     seen: set[str] = set()
 
     def script(asked: Asked) -> Answer:
@@ -75,7 +75,7 @@ def test_async_calls_wait_together_without_threads(hosted: MakeLM, wire: Wire) -
         seen.add(asked.text)
         return Answer(status=429) if first else Answer("answer to " + asked.text, delay=0.2)
 
-    wire.script = script
+    provider.script = script
     lm = hosted()
 
     async def ask() -> list[list[str]]:
@@ -86,7 +86,7 @@ def test_async_calls_wait_together_without_threads(hosted: MakeLM, wire: Wire) -
     answers = asyncio.run(ask())
     assert answers == [[f"answer to question {number}"] for number in range(16)]
     assert time.monotonic() - began < 16 * 0.2
-    assert wire.most_at_once > 8
+    assert provider.most_at_once > 8
 
 
 def test_waits_grow_have_jitter_and_stop() -> None:
