@@ -27,6 +27,7 @@ SETTING = "A setting of the optimizer; repeatable. All stand, with their default
 @click.option("--threads", type=int, metavar="N", help="Examples evaluated at once; default: the model's `threads`.")
 @click.option("--strict", is_flag=True, help="A corpus file that cannot be read ends the run.")
 @click.option("--dry-run", is_flag=True, help="Check everything and estimate; no LM call is made.")
+@click.option("--exact", is_flag=True, help="With --dry-run: the provider counts tokens; needs its key.")
 @json_option
 @project_option
 @click.pass_context
@@ -42,6 +43,7 @@ def command(  # noqa: PLR0913  the flags of the product's main command
     threads: int | None,
     strict: bool,
     dry_run: bool,
+    exact: bool,
     as_json: bool,
     project: Path | None,
 ) -> None:
@@ -64,6 +66,7 @@ def command(  # noqa: PLR0913  the flags of the product's main command
             threads=threads,
             strict=strict,
             dry_run=dry_run,
+            exact=exact,
             on_event=reporter.event,
         )
     if as_json:

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 from ragc._messages import counted
 from ragc.artifact import check_target
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._estimate import CANDIDATE_FACTOR, Estimate, estimate, from_prompts, observed, refuse_unfundable
+from ragc.compiler._estimate import (
+    CANDIDATE_FACTOR,
+    Estimate,
+    counted_prompts,
+    estimate,
+    from_prompts,
+    observed,
+    refuse_unfundable,
+)
 from ragc.compiler._events import Finished, OnEvent, Warned, Working, ignore
 from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
 from ragc.compiler._optimizer import Sizes, Work, plan_of
 from ragc.compiler._result import CompileResult, Stopped
 from ragc.compiler._run import Candidate, Run, over_limits, sample, state_of
 from ragc.compiler._sealing import seal_result
-from ragc.errors import BudgetExhausted, RagcError
+from ragc.errors import BudgetExhausted, ConfigError, RagcError
 from ragc.evaluation import Comparison, Evaluation, TooManyErrors, compare_paired, detectable_gain
 from ragc.project import Budget, Project, load_optimizer, optimizer_settings
 
@@ -47,19 +55,23 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     seed: int = 0,
     threads: int | None = None,
     dry_run: bool = False,
+    exact: bool = False,
     strict: bool = False,
     on_event: OnEvent = ignore,
 ) -> CompileResult:
     """Compiles a task of `project` (default: the one around the working folder) and seals the result.
 
     `settings` are the optimizer's, as text; `lm`, `budget_usd` and `budget_calls` stand in for the configuration's.
-    With `dry_run` no LM call is made and the result holds the estimate alone. Ctrl-C, or a budget that runs out,
+    With `dry_run` no LM call is made and the result holds the estimate alone; with `exact` as well, the provider counts
+    the tokens of the first prompts, where it does. Ctrl-C, or a budget that runs out,
     seals the best so far: see `CompileResult.stopped`.
 
     Raises:
         BudgetError: the budget cannot fund baseline, one candidate and the final test.
         RagcError: anything else the user can mend, before or while it runs; nothing is sealed then.
     """
+    if exact and not dry_run:
+        raise ConfigError("exact goes with a dry run (--dry-run --exact): a run observes what its questions take")
     found = project if isinstance(project, Project) else Project.find(project)
     if lm is not None:
         found = found.with_lm(lm)
@@ -78,7 +90,7 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     bench = open_bench(found, chosen, budget=budget, threads=threads, on_event=on_event, strict=strict)
     try:
         compilation = _Compilation(bench, name, function, values, budget, seed, on_event, started)
-        return compilation.dry() if dry_run else compilation.whole()
+        return compilation.dry(exact=exact) if dry_run else compilation.whole()
     finally:
         bench.close()
 
@@ -110,8 +122,12 @@ class _Compilation:
 
     # -- the run, from the estimate to the seal
 
-    def dry(self) -> CompileResult:
-        one = from_prompts(self.bench, self.bench.program(), self.validation[:PILOT])
+    def dry(self, *, exact: bool) -> CompileResult:
+        first = self.validation[:PILOT]
+        if exact:
+            one = counted_prompts(self.bench, self.bench.program(), first, self.on_event)
+        else:
+            one = from_prompts(self.bench, self.bench.program(), first)
         plan = self._estimate(one, already=0, is_pilot=False)
         self.on_event(describe_estimate(plan, None, self.bench.project.settings.lm.model))
         refuse_unfundable(self.budget, plan)

@@ -9,6 +9,7 @@ bootstrapped  the model's own answers, of the examples that the metric found rig
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc.evaluation import ABSTENTION, is_abstention
+from ragc.models import NotSent, unsent
 from ragc.retrieval import Passages, Retrieve, cite
 
 if TYPE_CHECKING:
+    from dspy.lm15 import Request
+
     from ragc.data import Example
     from ragc.evaluation import Recall, Traced
 
@@ -38,20 +42,22 @@ class Demonstration:
 class LabelAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
     """An adapter that answers with labels instead of asking the model; fields without a label stay None.
 
-    With `measure`, another adapter, it keeps in `prompts` what that one would have sent.
+    With `measure`, another adapter, it keeps in `requests` what that one would have sent.
     """
 
     def __init__(self, labels: Mapping[str, Any], measure: dspy.Adapter | None = None) -> None:
         super().__init__()
         self._labels = labels
         self._measure = measure
-        self.prompts: list[str] = []
+        self.requests: list[Request] = []
 
     def __call__(self, lm: Any, lm_kwargs: Any, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
         """Return one completion made of labels."""
         if self._measure is not None:
-            messages = self._measure.format(signature, demos, inputs)
-            self.prompts.append("\n".join(str(message["content"]) for message in messages))
+            probe = unsent(lm)  # whatever LM the program chose: nothing is sent
+            with contextlib.suppress(NotSent):
+                self._measure(probe, dict(lm_kwargs), signature, demos, inputs)
+            self.requests += probe.engine.requests
         return [{name: self._labels.get(name) for name in signature.output_fields}]
 
 

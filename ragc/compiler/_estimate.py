@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc.compiler._demonstrations import LabelAdapter
+from ragc.compiler._events import OnEvent, Warned
 from ragc.compiler._optimizer import Work
 from ragc.errors import BudgetError
-from ragc.models import find_price, token_counter
+from ragc.models import NotCounted, exact_counter, find_price, text_of, token_counter
 
 if TYPE_CHECKING:
+    from dspy.lm15 import Request
+
     from ragc.compiler._bench import Bench
     from ragc.data import Example
     from ragc.evaluation import Outcome
@@ -35,6 +38,8 @@ class PerQuestion:
     usd: float | None
     seconds: float | None
     """None where nothing was observed."""
+    exact: bool = False
+    """Whether the provider counted the input tokens."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class Estimate:
     smallest_calls: int
     """The calls that baseline, training, one candidate and the final test need."""
     smallest_usd: float | None
+    exact: bool = False
+    """Whether the provider counted the input tokens of the prompts that the figures come from."""
 
     def as_json(self) -> dict[str, Any]:
         """The estimate for `--json`."""
@@ -65,6 +72,7 @@ class Estimate:
             "usd": None if self.usd is None else list(self.usd),
             "seconds": None if self.seconds is None else list(self.seconds),
             "observed": self.observed,
+            "exact": self.exact,
             "smallest_calls": self.smallest_calls,
             "smallest_usd": self.smallest_usd,
         }
@@ -85,13 +93,25 @@ def observed(outcomes: Sequence[Outcome], threads: int) -> PerQuestion:
     )
 
 
-def from_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example]) -> PerQuestion:
+def from_prompts(
+    bench: Bench, program: dspy.Module, examples: Sequence[Example], *, exact: bool = False
+) -> PerQuestion:
     """What a question takes judging by the program's prompts, without a call.
 
-    Output tokens are taken at the LM's `max_tokens`, or at a quarter of the input where none is set.
+    Input tokens are four bytes each, or as a local model's own tokenizer counts them; with `exact` as the provider's
+    endpoint counts them. Output tokens are taken at the LM's `max_tokens`, or at a quarter of the input where none is
+    set. Raises NotCounted where `exact` is asked of a provider that does not count.
     """
-    count = token_counter(bench.project.settings.lm)
-    price = find_price(bench.project.settings.lm)
+    settings = bench.project.settings.lm
+    if exact and not settings.model.startswith("local/"):
+        count = exact_counter(settings)
+    else:
+        tokens = token_counter(settings)
+
+        def count(request: Request) -> int:
+            return tokens(text_of(request))
+
+    price = find_price(settings)
     prompts: list[int] = []
     for example in examples:
         adapter = LabelAdapter({"answer": example.answers[0] if example.answers else ""}, measure=bench.adapter)
@@ -100,12 +120,21 @@ def from_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example]
                 program(question=example.question, **example.inputs)
         except Exception:  # noqa: BLE001  a program can raise anything on labels; what it had asked so far counts
             pass
-        prompts.append(sum(count(text) for text in adapter.prompts))
+        prompts.append(sum(count(request) for request in adapter.requests))
     calls = float(len(program.predictors()))
     tokens_in = sum(prompts) / len(prompts) if prompts else 0.0
-    tokens_out = calls * float(bench.project.settings.lm.max_tokens or 0) or tokens_in / 4
+    tokens_out = calls * float(settings.max_tokens or 0) or tokens_in / 4
     usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6
-    return PerQuestion(calls, tokens_in + tokens_out, usd, None)
+    return PerQuestion(calls, tokens_in + tokens_out, usd, None, exact)
+
+
+def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example], on_event: OnEvent) -> PerQuestion:
+    """Like `from_prompts` with the provider's own count; where it gives none, its estimate, and a warning says so."""
+    try:
+        return from_prompts(bench, program, examples, exact=True)
+    except NotCounted as error:
+        on_event(Warned(f"{error}: input tokens are estimated, four bytes to a token"))
+        return from_prompts(bench, program, examples)
 
 
 def estimate(
@@ -135,6 +164,7 @@ def estimate(
         open_ended=work is None,
         smallest_calls=math.ceil(fewest * one.calls),
         smallest_usd=smallest_usd,
+        exact=one.exact,
     )
 
 

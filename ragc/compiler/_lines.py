@@ -37,6 +37,8 @@ def describe_estimate(plan: Estimate, gain: float | None, model: str) -> Finishe
     text = ("at least " if plan.open_ended else "") + ", ".join(parts)
     if not plan.observed:
         text += "; nothing was asked yet: bounds from the prompts alone"
+    if plan.exact:
+        text += ", their tokens counted exactly"
     lines = [text]
     if gain is not None:
         lines.append(f"the test can show a gain of {100 * gain:.0f} points with 80% power")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ragc.models._engine import AsyncEngine, Engine
 from ragc.models._errors import redact
+from ragc.models._exact import NotCounted, exact_counter
 from ragc.models._lm import (
     check_model,
     context_window,
@@ -20,12 +21,15 @@ from ragc.models._meter import Call, Meter, Usage
 from ragc.models._plain import PlainAdapter
 from ragc.models._prices import find_price
 from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
+from ragc.models._unsent import NotSent, text_of, unsent
 
 __all__ = [
     "AsyncEngine",
     "Call",
     "Engine",
     "Meter",
+    "NotCounted",
+    "NotSent",
     "PlainAdapter",
     "RepairingChatAdapter",
     "RepairingJSONAdapter",
@@ -33,10 +37,13 @@ __all__ = [
     "check_model",
     "context_window",
     "describe",
+    "exact_counter",
     "find_price",
     "make_adapter",
     "make_lm",
     "prepare_model",
     "redact",
+    "text_of",
     "token_counter",
+    "unsent",
 ]

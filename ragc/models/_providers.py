@@ -27,7 +27,7 @@ def provider_engine(settings: ModelSettings, found: Route) -> Inner:
 
         engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found))
         return engine
-    native: Inner = LM15Engine(_config(settings, found), model_type="chat")
+    native: Inner = LM15Engine(router_config(settings, found), model_type="chat")
     return native
 
 
@@ -38,7 +38,7 @@ def async_provider_engine(settings: ModelSettings, found: Route) -> AsyncInner:
 
         engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found))
         return engine
-    native: AsyncInner = AsyncLM15Engine(_config(settings, found), model_type="chat")
+    native: AsyncInner = AsyncLM15Engine(router_config(settings, found), model_type="chat")
     return native
 
 
@@ -65,7 +65,8 @@ def capabilities(settings: ModelSettings, found: Route) -> Capabilities:
     return ask(dspy.LM(settings.model, cache=False, num_retries=0, engine=found.engine))
 
 
-def _config(settings: ModelSettings, found: Route) -> RouterConfig:
+def router_config(settings: ModelSettings, found: Route) -> RouterConfig:
+    """Key, address and timeouts for DSPy's wire. Raises ModelError without a key."""
     key, url = api_key(settings, found), base_url(settings)
     return RouterConfig(
         api_keys={found.provider: key} if key is not None else None,
