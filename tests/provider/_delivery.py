@@ -7,7 +7,7 @@ import contextlib
 import enum
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,7 +21,7 @@ class Delivery(enum.StrEnum):
 
     WHOLE = "whole"
     SLOW = "slow"
-    """In pieces, with a pause after each."""
+    """In pieces, with a pause before each."""
     HANG = "hang"
     """Nothing, and the connection stays open."""
     HANG_UP = "hang up"
@@ -48,49 +48,58 @@ async def deliver(
     send: Send,
     pieces: Sequence[bytes],
     *,
-    status: int = 200,
+    status: int,
     headers: dict[str, str],
-    delivery: Delivery = Delivery.WHOLE,
-    seconds: float = 0.0,
-) -> bool:
-    """Send a body: one piece, or a stream's events. True when all of it was handed to a client that was still there."""
+    delivery: Delivery,
+    seconds: float,
+    done: Callable[[bool], None],
+) -> None:
+    """Send a body: one piece, or a stream's events.
+
+    `done` is called once before the client can know that it was all: True when a client that is still there is about
+    to have the whole of it.
+    """
     transport: asyncio.Transport = scope["state"]["transport"]
     if delivery in (Delivery.HANG, Delivery.HANG_UP, Delivery.RESET):
+        if delivery == Delivery.HANG:
+            await _gone(receive)
+        done(False)
         if delivery == Delivery.HANG_UP:
             transport.close()
         elif delivery == Delivery.RESET:
             _reset(transport)
         await _gone(receive)
-        return False
+        return
 
-    streamed = len(pieces) > 1
-    sent = list(pieces)
-    length = len(pieces[0])
-    if delivery in (Delivery.HALF, Delivery.CUT):
-        sent = list(pieces[: len(pieces) // 2]) if streamed else [pieces[0][: length // 2]]
-        length = length if delivery == Delivery.HALF else len(sent[0])
-    elif delivery == Delivery.SLOW and not streamed:
-        step = max(1, -(-length // PIECES))
-        sent = [pieces[0][start : start + step] for start in range(0, length, step)]
-    given = headers if streamed else {**headers, "content-length": str(length)}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
-        }
-    )
-    for piece in sent:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    sent, length = _cut(pieces, delivery)
+    given = headers if length is None else {**headers, "content-length": str(length)}
+    fields = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    for number, piece in enumerate(sent, start=1):
         if delivery == Delivery.SLOW:
             await asyncio.sleep(seconds / len(sent))
+        last = number == len(sent)
+        if last:
+            done(delivery in (Delivery.WHOLE, Delivery.SLOW) and not transport.is_closing())
+        more = not last or delivery == Delivery.HALF
+        await send({"type": "http.response.body", "body": piece, "more_body": more})
     if delivery == Delivery.HALF:
         transport.close()
         await _gone(receive)
-        return False
-    there = not transport.is_closing()
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-    return there and delivery != Delivery.CUT
+
+
+def _cut(pieces: Sequence[bytes], delivery: Delivery) -> tuple[Sequence[bytes], int | None]:
+    """What is sent, in which pieces, and the length that the headers give; None: a stream."""
+    if len(pieces) > 1:
+        return (pieces[: len(pieces) // 2] if delivery in (Delivery.HALF, Delivery.CUT) else pieces), None
+    body = pieces[0]
+    if delivery == Delivery.SLOW:
+        step = max(1, -(-len(body) // PIECES))
+        return [body[start : start + step] for start in range(0, len(body), step)], len(body)
+    if delivery in (Delivery.HALF, Delivery.CUT):
+        half = body[: len(body) // 2]
+        return [half], len(body) if delivery == Delivery.HALF else len(half)
+    return [body], len(body)
 
 
 def _reset(transport: asyncio.Transport) -> None:

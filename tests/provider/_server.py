@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
@@ -39,7 +40,7 @@ class Served:
     status: int
     fault: str | None
     delivered: bool
-    """A whole response that is none of an error was handed to a client that was still there."""
+    """A whole response that is no error was handed to a client that was still there."""
     seconds: float
 
 
@@ -139,11 +140,25 @@ class Provider:
         refused = self.limit is not None and self._at_once >= self.limit
         if not refused:
             self._changed(1)
-        fault, status, delivered = None, 429, False
-        try:
+        left = contextlib.ExitStack()
+        fault, status, whole = None, 0, False
+
+        def leave() -> None:
+            if not refused:
+                self._changed(-1)
+            seconds = time.monotonic() - asked.at
+            self.served.append(Served(asked.number, asked.content, status, fault, whole, seconds))
+
+        def done(delivered: bool) -> None:
+            nonlocal whole
+            whole = delivered and answer.status < 400 and answer.raw is None
+            left.close()
+
+        left.callback(leave)
+        with left:
             fault, answer = ("limit", rate_limited()(asked, Answer())) if refused else await self._answer(asked)
             status = answer.status
-            sent = await deliver(
+            await deliver(
                 scope,
                 receive,
                 send,
@@ -152,13 +167,8 @@ class Provider:
                 headers={"content-type": content_type(asked, answer), **answer.headers},
                 delivery=answer.delivery,
                 seconds=answer.seconds,
+                done=done,
             )
-            delivered = sent and status < 400 and answer.raw is None
-        finally:
-            if not refused:
-                self._changed(-1)
-            seconds = time.monotonic() - asked.at
-            self.served.append(Served(asked.number, asked.content, status, fault, delivered, seconds))
 
     def _arrived(self, wire: Wire, endpoint: Endpoint, request: Request, body: dict[str, Any]) -> Asked:
         content = content_of(endpoint, body)
