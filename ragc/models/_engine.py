@@ -21,8 +21,8 @@ from ragc.models._errors import AnswerWithheld, ModelRefused, explain
 from ragc.models._meter import Call, Meter
 from ragc.models._prices import cost, find_price, tokens
 from ragc.models._providers import async_provider_engine, capabilities, provider_engine
-from ragc.models._retry import Retry
 from ragc.models._routes import Route, base_url, route
+from ragc.models.gateway._retry import Retry
 
 if TYPE_CHECKING:
     from dspy._vendor.lm15.types import StreamEvent

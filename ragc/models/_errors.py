@@ -1,10 +1,10 @@
 """What a failed call means to a run, in one line and without a key in it.
 
-lm15 (DSPy's wire) raises         becomes            and then
-auth, billing, unknown model      ModelRefused       the run ends: every later call would fail alike
-context exceeded                  PromptTooLong      the example counts as an error
-content filter                    AnswerWithheld     the example counts as an error
-anything else, after the retries  CallFailed         the example counts as an error
+kind (`ragc.models._kinds`)            becomes           and then
+fatal                                  ModelRefused      the run ends: every later call would fail alike
+of one example: context exceeded       PromptTooLong     the example counts as an error
+of one example: content filter         AnswerWithheld    the example counts as an error
+anything else, after the retries       CallFailed        the example counts as an error; `transient`: may be asked again
 
 Each is a ragc error and a DSPy `LMError` at once. DSPy hands an `LMError` on untouched and wraps everything else, so
 that `except ragc.errors.ModelError` works around a program, and so does `except dspy.…ContextWindowExceededError`
@@ -20,13 +20,20 @@ from dspy import lm15
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
 from ragc.errors import BudgetExhausted, ExampleError, ModelError
+from ragc.models._kinds import (
+    Kind,
+    has_no_credit,
+    is_redirect,
+    is_too_long,
+    is_unknown_model,
+    is_withheld,
+    kind,
+)
 
-TRANSIENT = (lm15.RateLimitError, lm15.ServerError, lm15.TimeoutError, lm15.TransportError, lm15.LockTimeoutError)
-"""Failures that may pass: worth another attempt."""
-
-_FATAL = (lm15.AuthError, lm15.BillingError, lm15.UnsupportedModelError, lm15.ConfigurationError)
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|xai|key|AIza)[-_A-Za-z0-9]{12,}|(?<=Bearer )\S+")
-_NOT_FOUND = 404
+_READ_TIMEOUT = re.compile(r"read timed out.*?: no bytes for ([\d.]+)s;.*")
+_LONGEST = 400
+"""Characters of what a provider said that are shown; the rest is a page or a prompt."""
 
 
 class ModelRefused(ModelError, LMError):  # type: ignore[misc]  # dspy ships no types
@@ -48,28 +55,49 @@ class AnswerWithheld(ExampleError, LMError):  # type: ignore[misc]  # dspy ships
 class CallFailed(ExampleError, LMError):  # type: ignore[misc]  # dspy ships no types
     """The call failed, and so did its retries."""
 
+    transient = True
+
 
 class BudgetReached(BudgetExhausted, LMError):  # type: ignore[misc]  # dspy ships no types
     """The next call would pass the cap less what is set aside."""
+
+
+class WaitTooLong(BudgetReached):
+    """The provider asks to wait for longer than the run may take."""
 
 
 def explain(error: Exception, model: str, variables: tuple[str, ...] = ()) -> ModelError | ExampleError:
     """The ragc error for what an inner engine raised; `variables` are the names that may hold the key."""
     if isinstance(error, ModelRefused | PromptTooLong | AnswerWithheld | CallFailed):
         return error
-    said = redact(_first_line(error), variables)
+    said = _shortened(redact(_first_line(error), variables))
+    found = kind(error)
+    if found is Kind.FATAL:
+        return ModelRefused(f"{model}: {_refusal(error, said, variables)}")
+    if found is Kind.EXAMPLE and is_too_long(error):
+        return PromptTooLong(f"{model}: the prompt does not fit {_room(error)} ({said})")
+    if found is Kind.EXAMPLE and is_withheld(error):
+        return AnswerWithheld(f"{model}: the provider's content filter refused the prompt or the answer ({said})")
+    failed = CallFailed(f"{model}: {said}")
+    failed.transient = found is not Kind.EXAMPLE
+    return failed
+
+
+def _refusal(error: Exception, said: str, variables: tuple[str, ...]) -> str:
     key = " or ".join(variables) or "the provider's key"
-    if isinstance(error, lm15.ContextLengthError):
-        return PromptTooLong(f"{model}: the prompt does not fit the model's context ({said})")
+    if has_no_credit(error):
+        return f"the account behind {key} has no credit or quota left ({said})"
     if isinstance(error, lm15.AuthError):
-        return ModelRefused(f"{model}: the provider refuses the key in {key} ({said}): set {key} to a valid one")
-    if isinstance(error, lm15.BillingError):
-        return ModelRefused(f"{model}: the account behind {key} has no credit or quota left ({said})")
-    if isinstance(error, lm15.UnsupportedModelError) or getattr(error, "status", None) == _NOT_FOUND:
-        return ModelRefused(f"{model}: the provider does not know this model ({said}): check the name and base_url")
-    if isinstance(error, _FATAL):
-        return ModelRefused(f"{model}: {said}")
-    return CallFailed(f"{model}: {said}")
+        return f"the provider refuses the key in {key} ({said}): set {key} to a valid one"
+    if is_unknown_model(error):
+        return f"the provider does not know this model ({said}): check the name and base_url"
+    if is_redirect(error):
+        return f"the address sends callers elsewhere ({said}): check base_url"
+    return said
+
+
+def _room(error: Exception) -> str:
+    return "the model's context" if getattr(error, "status", None) != 429 else "the provider's tokens a minute"
 
 
 def redact(text: str, variables: tuple[str, ...] = ()) -> str:
@@ -86,5 +114,12 @@ def _first_line(error: Exception) -> str:
     # lm15 appends paragraphs of advice in terms of its own API; the first line is what the provider said.
     text = str(error).strip() or str(error.__cause__ or "") or type(error).__name__
     status = getattr(error, "status", None)
-    line = text.splitlines()[0]
+    line = _READ_TIMEOUT.sub(
+        r"nothing came for \1 s: raise timeout in the model's table if it needs longer", text.splitlines()[0]
+    )
     return line if status is None or str(status) in line else f"{line}, HTTP {status}"
+
+
+def _shortened(text: str) -> str:
+    # After redaction: half a key is no longer found.
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

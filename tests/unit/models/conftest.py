@@ -10,7 +10,7 @@ import pytest
 
 from provider import Provider
 from ragc.models import AsyncEngine, Engine, Meter
-from ragc.models._retry import Retry
+from ragc.models.gateway._retry import Retry
 from ragc.project import ModelSettings
 
 KEY = "sk-test-0123456789abcdefghij"

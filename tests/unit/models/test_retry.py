@@ -11,7 +11,7 @@ import pytest
 
 from provider import Answer, Asked, Delivery, Provider, Script
 from ragc.errors import ExampleError
-from ragc.models._retry import Retry
+from ragc.models.gateway._retry import Retry
 from unit.models.conftest import MakeLM
 
 
@@ -48,7 +48,7 @@ def test_time_is_bounded(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(status=429, headers={"Retry-After": "30"})
     began = time.monotonic()
     with pytest.raises(ExampleError):
-        hosted(retry=Retry(seconds=5))("hello")
+        hosted(retry=Retry(patience=5))("hello")
     assert time.monotonic() - began < 2
     assert len(provider.requests) == 1
 
