@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ragc.artifact._manifest import Manifest, verify
     from ragc.artifact._package import package
     from ragc.artifact._program import Artifact
-    from ragc.artifact._seal import Sealed, check_target, seal
+    from ragc.artifact._seal import Sealed, check_target, refuse_secrets, seal
     from ragc.artifact._sources import collect_sources
 
 _HOME = {
@@ -46,6 +46,7 @@ _HOME = {
     "load": "_load",
     "locate": "_home",
     "package": "_package",
+    "refuse_secrets": "_seal",
     "replaces": "_glance",
     "seal": "_seal",
     "verify": "_manifest",
@@ -69,6 +70,7 @@ __all__ = [
     "load",
     "locate",
     "package",
+    "refuse_secrets",
     "replaces",
     "seal",
     "verify",

@@ -5,18 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ragc._files import digest, write_error
+from ragc._secrets import find_secret, has_password, redact_json
 from ragc.artifact import _card, _report
-from ragc.artifact._content import Content
+from ragc.artifact._content import Candidate, Content, Question
 from ragc.artifact._folder import replace_folder
 from ragc.artifact._manifest import (
     CARD,
@@ -34,8 +33,6 @@ from ragc.artifact._manifest import (
     render,
 )
 from ragc.errors import ArtifactError
-
-_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True)
@@ -55,11 +52,12 @@ def seal(content: Content, target: Path) -> Sealed:
     """
     target = real(target)
     check_target(target)
+    content = _told(content)
     try:
         files = _files(content, target)
     except (TypeError, ValueError) as error:
         raise ArtifactError(f"{target} cannot be sealed: JSON has no form for a part of it: {error}") from error
-    _refuse_secrets(content, files)
+    refuse_secrets(files, content.lm, content.embedder_settings)
     try:
         replace_folder(target, files)
     except OSError as error:
@@ -145,7 +143,7 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
 
 def _place(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     place = {key: table[key] for key in PLACE if table.get(key) is not None}
-    if "@" in urlsplit(str(place.get("base_url", ""))).netloc:
+    if has_password(str(place.get("base_url", ""))):
         raise ArtifactError(f"{name}.base_url carries a password; put it in the variable that api_key_env names")
     return place
 
@@ -158,19 +156,27 @@ def _refuse_models(state: Mapping[str, Any]) -> None:
             )
 
 
-def _refuse_secrets(content: Content, files: Mapping[str, bytes]) -> None:
-    """A key in a program's source or in a demonstration would be in every copy of the artifact."""
-    for table in (content.lm, content.embedder_settings):
-        provider = str(table.get("model", "")).partition("/")[0].upper()
-        variable = table.get("api_key_env") or f"{provider}_API_KEY"
-        secret = os.environ.get(str(variable), "")
-        if len(secret) < _SHORTEST_SECRET:
-            continue
-        for name, data in files.items():
-            if re.search(rb"(?<!\w)" + re.escape(secret.encode()) + rb"(?!\w)", data):
-                raise ArtifactError(
-                    f"{name} would hold the value of {variable}; take it out, keys stay in the environment"
-                )
+def refuse_secrets(files: Mapping[str, bytes], *tables: Mapping[str, Any]) -> None:
+    """Raise ArtifactError for a key in one of `files`: it would be in every copy of the artifact.
+
+    `tables` are those of the models whose key variables are configured.
+    """
+    variables = [str(table["api_key_env"]) for table in tables if table.get("api_key_env")]
+    for name, data in files.items():
+        secret = find_secret(data, variables)
+        if secret is not None:
+            raise ArtifactError(f"{name} would hold the value of {secret}; take it out, keys stay in the environment")
+
+
+def _told(content: Content) -> Content:
+    """The content with every text of a provider or a program cleaned that is told and not run: it may quote a key."""
+    return replace(
+        content,
+        built=redact_json(content.built),
+        results=redact_json(content.results),
+        candidates=tuple(Candidate(**redact_json(asdict(one))) for one in content.candidates),
+        questions=tuple(Question(**redact_json(asdict(one))) for one in content.questions),
+    )
 
 
 def _here(root: Path) -> dict[str, Any]:

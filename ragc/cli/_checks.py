@@ -7,13 +7,14 @@ import platform
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ragc._messages import counted
+from ragc._secrets import redact
 from ragc.errors import RagcError
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def _attempt(name: str, look: Callable[[], str | Check]) -> Check:
     try:
         found = look()
     except (RagcError, OSError) as error:
-        return Check(name, "problem", str(error))
-    return found if isinstance(found, Check) else Check(name, "ok", found)
+        return Check(name, "problem", redact(str(error)))
+    return replace(found, found=redact(found.found)) if isinstance(found, Check) else Check(name, "ok", redact(found))
 
 
 def _packages() -> Check:

@@ -7,6 +7,7 @@ import errno
 import importlib
 import os
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -114,7 +115,8 @@ def _run(args: list[str] | None) -> int:
 
 def _bug(error: Exception) -> int:
     if os.environ.get("RAGC_DEBUG"):
-        raise error
+        note("".join(traceback.format_exception(error)).rstrip())
+        return 70
     text = " ".join(str(error).split()) or "no message"
     note(f"error: a bug in ragc: {type(error).__name__}: {text} (RAGC_DEBUG=1 shows the traceback)")
     return 70

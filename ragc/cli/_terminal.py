@@ -137,8 +137,10 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Print a message on stderr."""
-    click.echo(text, file=sys.stderr, color=_color(sys.stderr))
+    """Print a message on stderr, without any secret that it may quote."""
+    from ragc._secrets import redact
+
+    click.echo(redact(text), file=sys.stderr, color=_color(sys.stderr))
 
 
 def row(label: str, *lines: str, err: bool = False) -> None:

@@ -11,7 +11,7 @@ from ragc.artifact import Content, Question, collect_sources, is_tested, package
 from ragc.compiler._events import Finished, OnEvent, Warned
 from ragc.compiler._result import cost_of
 from ragc.data import examples_fingerprint
-from ragc.models import describe, redact
+from ragc.models import describe
 
 UNTESTED = ".ragc/untested"
 """Where an artifact goes that was not tested, when a tested one stands in its place."""
@@ -192,18 +192,12 @@ def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
             compiled=after[example.id].answer,
             baseline_score=before[example.id].score,
             compiled_score=after[example.id].score,
-            error=_without_key(bench, sealed[example.id].error),
+            error=sealed[example.id].error,
             sources=sealed[example.id].sources,
             recall=sealed[example.id].recall,
         )
         for example in bench.labelled.splits.test
     )
-
-
-def _without_key(bench: Bench, error: str | None) -> str | None:
-    """The error without a key in it, which a program's own error may hold and an artifact may not."""
-    variable = bench.project.settings.lm.api_key_env
-    return None if error is None else redact(error, () if variable is None else (variable,))
 
 
 def _model(bench: Bench) -> dict[str, Any]:

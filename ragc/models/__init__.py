@@ -5,8 +5,8 @@ Imports dspy, and neither litellm nor xllamacpp before a model is called that ne
 
 from __future__ import annotations
 
+from ragc._secrets import redact
 from ragc.models._engine import AsyncEngine, Engine
-from ragc.models._errors import redact
 from ragc.models._exact import NotCounted, exact_counter
 from ragc.models._lm import (
     check_model,

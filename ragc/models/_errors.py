@@ -13,12 +13,12 @@ inside one (ReAct shortens its trajectory on it).
 
 from __future__ import annotations
 
-import os
 import re
 
 from dspy import lm15
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
+from ragc._secrets import redact
 from ragc.errors import BudgetExhausted, ExampleError, ModelError
 from ragc.models._kinds import (
     Kind,
@@ -30,7 +30,6 @@ from ragc.models._kinds import (
     kind,
 )
 
-_KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|xai|key|AIza)[-_A-Za-z0-9]{12,}|(?<=Bearer )\S+")
 _READ_TIMEOUT = re.compile(r"read timed out.*?: no bytes for ([\d.]+)s;.*")
 _LONGEST = 400
 """Characters of what a provider said that are shown; the rest is a page or a prompt."""
@@ -98,16 +97,6 @@ def _refusal(error: Exception, said: str, variables: tuple[str, ...]) -> str:
 
 def _room(error: Exception) -> str:
     return "the model's context" if getattr(error, "status", None) != 429 else "the provider's tokens a minute"
-
-
-def redact(text: str, variables: tuple[str, ...] = ()) -> str:
-    """`text` without the value of any variable named and without anything else that looks like a key."""
-    names = {*variables, *(name for name in os.environ if name.endswith(("_API_KEY", "_TOKEN", "_SECRET")))}
-    values = {os.environ.get(name, "") for name in names}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= 6:  # a shorter one is a word that stands in other words
-            text = text.replace(value, "***")
-    return _KEY_LIKE.sub("***", text)
 
 
 def _first_line(error: Exception) -> str:

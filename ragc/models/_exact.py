@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from dspy.clients.engines.lm15_engine import LM15Engine
 
+from ragc._secrets import redact
 from ragc.errors import ModelError
-from ragc.models._errors import redact
 from ragc.models._providers import router_config
 from ragc.models._routes import Route, api_key, base_url, route
 

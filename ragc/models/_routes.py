@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from dspy.clients.engines.lm15_engine import LM15Engine
 from dspy.lm15 import LM15Error, RouterConfig, registered_providers
 
+from ragc._secrets import hide
 from ragc.models._errors import ModelRefused
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def api_key(settings: ModelSettings, found: Route) -> str | None:
     for name in found.variables:
         value = os.environ.get(name, "").strip()
         if value:
+            hide(value, name)
             return value
     if settings.api_key_env is None:
         if found.placeholder is not None or not found.variables:

@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from ragc._messages import shown_path
+from ragc._secrets import has_password
 from ragc.errors import ConfigError
 from ragc.project._explain import explain
 from ragc.project._settings import EmbedderSettings, ModelSettings, Settings
@@ -98,15 +98,8 @@ def _refuse_passwords(table: Mapping[str, Any], file: str) -> None:
         if isinstance(model := table.get(key), dict):
             addresses[f"{key}.base_url"] = model.get("base_url")
     for key, address in addresses.items():
-        if isinstance(address, str) and _has_password(address):
+        if isinstance(address, str) and has_password(address):
             variable = f"RAGC_{key.upper()}" if "." not in key else "api_key_env"
             raise ConfigError(
                 f'{file}: [tool.ragc] key "{key}": holds a password; secrets come from the environment ({variable})'
             )
-
-
-def _has_password(address: str) -> bool:
-    try:
-        return urlsplit(address).password is not None
-    except ValueError:
-        return False

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ragc._secrets import has_password, hide_variable
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Positive = Annotated[int, Field(gt=0)]
@@ -26,12 +28,15 @@ def _variable(value: str) -> str:
     # Without the value: somebody who pastes a key here must not find it in a log.
     if not _VARIABLE.fullmatch(value):
         raise ValueError("must be the name of an environment variable, such as OUR_KEY, and not the key itself")
+    hide_variable(value)
     return value
 
 
 def _http(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    if has_password(value):
+        raise ValueError("holds a password; secrets come from the environment (api_key_env)")
     return value
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ragc._secrets import hide_password
 from ragc.errors import ConfigError
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._query import Query
@@ -135,6 +136,7 @@ def open_store(url: str, *, root: Path, collection: str, read_only: bool = False
 
     `sqlite://path` is relative to `root`, `sqlite:////path` absolute. Raises ConfigError on any other scheme.
     """
+    hide_password(url)
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "sqlite":
         if not rest.strip("/"):

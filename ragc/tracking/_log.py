@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ragc._secrets import hide_password, redact, redact_json
+
 if TYPE_CHECKING:
     from ragc.artifact import Content
 
@@ -37,6 +39,7 @@ def log_compile(*, uri: str, root: Path, content: Content, path: Path, artifact_
     """
     if uri == OFF:
         return []
+    hide_password(uri)
     down = _unreachable(uri)
     if down is not None:
         return [f"not tracked: {down}; the artifact is sealed all the same"]
@@ -44,8 +47,8 @@ def log_compile(*, uri: str, root: Path, content: Content, path: Path, artifact_
         with _quiet():
             _log(_resolved(uri, root), root, content, path, artifact_id)
     except Exception as error:  # noqa: BLE001  whatever MLflow raises, the run is sealed and must not fail for it
-        text = " ".join(str(error).split())[:200]
-        return [f"not tracked at {_public(uri)}: {type(error).__name__}: {text}"]
+        text = redact(" ".join(str(error).split()))[:200]
+        return [f"not tracked at {redact(uri)}: {type(error).__name__}: {text}"]
     return []
 
 
@@ -119,7 +122,7 @@ def _params(content: Content) -> dict[str, str]:
         **{f"optimizer.{key}": value for key, value in (optimizer.get("settings") or {}).items()},
         **{f"chunk.{key}": value for key, value in content.chunking.items()},
     }
-    return {key: str(value) for key, value in params.items() if value is not None}
+    return {key: str(redact_json(str(value))) for key, value in params.items() if value is not None}
 
 
 def _tags(content: Content, artifact_id: str) -> dict[str, str]:
@@ -129,7 +132,7 @@ def _tags(content: Content, artifact_id: str) -> dict[str, str]:
         "ragc.verdict": str(content.verdict.get("word")),
         "ragc.sealed": content.sealed,
         "ragc.stopped": str(content.built.get("stopped")),
-        "mlflow.note.content": str(content.verdict.get("sentence", "")),
+        "mlflow.note.content": redact(str(content.verdict.get("sentence", ""))),
         **{f"ragc.fingerprint.{key}": value for key, value in content.fingerprints.items()},
     }
 
@@ -154,15 +157,7 @@ def _unreachable(uri: str) -> str | None:
         with socket.create_connection((parts.hostname or "", port), timeout=CONNECT_SECONDS):
             return None
     except OSError as error:
-        return f"the tracking server at {_public(uri)} cannot be reached ({error.strerror or error})"
-
-
-def _public(uri: str) -> str:
-    """The address without a user and password in it."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc:
-        return uri
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return f"the tracking server at {redact(uri)} cannot be reached ({error.strerror or error})"
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ ORDER = [
     "_fence",
     "_text",
     "_files",
+    "_secrets",
     "_messages",
     "_lazy",
     "errors",

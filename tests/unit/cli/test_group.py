@@ -67,15 +67,23 @@ def test_what_a_command_raises_is_one_line_and_an_exit_code(
     assert err.strip() == line
 
 
-def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OUR_KEY", "sk-planted-0123456789")
+
     @click.command()
     def failing() -> None:
-        raise ValueError("deep")
+        raise ValueError("deep sk-planted-0123456789")
 
     monkeypatch.setattr("ragc.cli._group.LazyGroup.get_command", lambda *_: failing)
     monkeypatch.setenv("RAGC_DEBUG", "1")
-    with pytest.raises(ValueError, match="deep"):
+    with pytest.raises(SystemExit) as exit_:
         main(["show"])
+    assert exit_.value.code == 70
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback") and err.rstrip().endswith("ValueError: deep ***")
+    assert "planted" not in err.replace('"deep sk-planted-0123456789"', "")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from dspy.utils.exceptions import ContextWindowExceededError, LMError
 from provider import Answer, Delivery, Provider
 from ragc.errors import ExampleError, ModelError
 from ragc.models import Meter, make_lm
-from ragc.models._errors import redact
 from unit.models.conftest import KEY, MakeLM, settings
 
 
@@ -99,10 +98,3 @@ def test_address_that_has_answered_is_an_outage(hosted: MakeLM, provider: Provid
     provider.script = lambda asked: Answer(delivery=Delivery.HANG_UP)
     with pytest.raises(ExampleError):
         lm("hello")
-
-
-def test_redact_takes_out_values_of_key_variables_and_what_looks_like_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ODD_NAME", "letmein-please")
-    monkeypatch.setenv("SOME_API_KEY", "plain-words-here")
-    text = redact("letmein-please plain-words-here sk-abcdefghijklmnop1234 Bearer xyz.123 fine", ("ODD_NAME",))
-    assert text == "*** *** *** Bearer *** fine"
