@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ragc.errors import RagcError
 
@@ -25,19 +27,26 @@ _ADVICE = {
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
-    """Write `data` (text as UTF-8) to `path` so that a reader, or a crash at any moment, meets the old file or the new.
+    """Write `data` (text as UTF-8) to `path` as `writing_atomically` does."""
+    with writing_atomically(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
 
-    A temporary file in the same folder is written, fsynced and renamed, then the folder is fsynced. Missing folders
-    are made; a symbolic link is written through. Raises RagcError, in one line, when the disk is full or read-only.
+
+@contextlib.contextmanager
+def writing_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Write to `path` so that a reader, or a crash at any moment, meets the old file or the new.
+
+    What is written in the block goes to a temporary file in the same folder, which is fsynced and renamed at its end;
+    then the folder is fsynced. Missing folders are made; a symbolic link is written through. Raises RagcError, in one
+    line, when the disk is full or read-only.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-    content = data.encode("utf-8") if isinstance(data, str) else data
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, target)
