@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dspy.clients.engines.lm15_engine import AsyncLM15Engine, LM15Engine, timeouts_for
 from dspy.lm15 import RouterConfig
 
+from ragc.models._edge import AsyncEdge, Edge
+from ragc.models._prompt_cache import prompt_cache
 from ragc.models._routes import Route, api_key, base_url, declared
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ def provider_engine(settings: ModelSettings, found: Route) -> Inner:
         from dspy.clients.engines.litellm_engine import LiteLLMEngine
 
         engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found))
-        return engine
-    native: Inner = LM15Engine(router_config(settings, found), model_type="chat")
-    return native
+    else:
+        engine = LM15Engine(router_config(settings, found), model_type="chat")
+    return Edge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
 def async_provider_engine(settings: ModelSettings, found: Route) -> AsyncInner:
@@ -37,9 +39,9 @@ def async_provider_engine(settings: ModelSettings, found: Route) -> AsyncInner:
         from dspy.clients.engines.litellm_engine import AsyncLiteLLMEngine
 
         engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found))
-        return engine
-    native: AsyncInner = AsyncLM15Engine(router_config(settings, found), model_type="chat")
-    return native
+    else:
+        engine = AsyncLM15Engine(router_config(settings, found), model_type="chat")
+    return AsyncEdge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
 def capabilities(settings: ModelSettings, found: Route) -> Capabilities:
