@@ -94,7 +94,7 @@ class Content:
     sealed: str
     """Which program this is: `candidate` or `baseline`."""
     cost: Json
-    """`usd`, `calls`, `input_tokens`, `output_tokens`: what the artifact took in all."""
+    """`usd`, `calls`, `input_tokens`, `cached_input_tokens` (of those), `output_tokens`: what it took in all."""
 
     built: Json = field(default_factory=dict)
     """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path). Time, machine, versions and git

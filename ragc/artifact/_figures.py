@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ragc._messages import cached_share
 from ragc.artifact._manifest import Manifest
 
 NONE = "–"
@@ -141,7 +142,8 @@ def cost(manifest: Manifest) -> str:
     """Return what the artifact took in all, in one line."""
     spent = manifest.identity["cost"]
     money = "no price known" if spent.get("usd") is None else usd(spent["usd"])
-    tokens = f"{spent.get('input_tokens') or 0:,} input and {spent.get('output_tokens') or 0:,} output tokens"
+    inputs, cached = spent.get("input_tokens") or 0, spent.get("cached_input_tokens") or 0
+    tokens = f"{inputs:,} input and {spent.get('output_tokens') or 0:,} output tokens{cached_share(cached, inputs)}"
     return f"{money}, {spent.get('calls') or 0:,} calls, {tokens}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ragc._messages import cached_share
 from ragc.cli._terminal import Progress, emit, json_option, lm_option, note, project_option, row, style, task_argument
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ def _close(result: CompileResult, *, err: bool) -> None:
     if result.usage is not None and result.usage.calls:
         usage = result.usage
         money = "no known price" if usage.usd is None else f"${usage.usd:.2f}"
-        tokens = usage.input_tokens + usage.output_tokens
-        row("cost", f"{usage.calls:,} calls, {tokens:,} tokens, {money}, {duration(result.seconds)}", err=err)
+        tokens = f"{usage.input_tokens + usage.output_tokens:,} tokens"
+        tokens += cached_share(usage.cached_input_tokens, usage.input_tokens)
+        row("cost", f"{usage.calls:,} calls, {tokens}, {money}, {duration(result.seconds)}", err=err)
     if result.strangers:
         note(f"warning: called past ragc, and not in the cost: {', '.join(result.strangers)}")
     if result.stopped is not None:

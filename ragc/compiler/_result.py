@@ -84,13 +84,17 @@ class CompileResult:
 
 
 def cost_of(usage: Usage | None) -> dict[str, Any]:
-    """`{usd, calls, input_tokens, output_tokens}` of what a run used."""
+    """`{usd, calls, input_tokens, cached_input_tokens, output_tokens}` of what a run used.
+
+    `cached_input_tokens` are those of `input_tokens` that the provider had in its cache.
+    """
     if usage is None:
-        return {"usd": 0.0, "calls": 0, "input_tokens": 0, "output_tokens": 0}
+        return {"usd": 0.0, "calls": 0, "input_tokens": 0, "cached_input_tokens": 0, "output_tokens": 0}
     return {
         "usd": usage.usd,
         "calls": usage.calls,
         "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ragc._messages import counted, shown_path
+from ragc._messages import cached_share, counted, shown_path
 
 
 def test_one_is_singular() -> None:
@@ -16,6 +16,12 @@ def test_one_is_singular() -> None:
         "2 questions",
         "1,000 questions",
     ]
+
+
+def test_the_share_of_cached_input_is_told_where_there_is_one() -> None:
+    assert cached_share(610, 1000) == " (61% of the input cached)"
+    assert cached_share(1, 1000) == " (1% of the input cached)"
+    assert cached_share(0, 1000) == cached_share(0, 0) == ""
 
 
 def test_paths_are_relative_where_they_lie_below_the_working_folder(

@@ -57,6 +57,17 @@ def test_the_report_says_verdict_figures_and_questions(sealed: Sealed) -> None:
     assert text.index("Better") < text.index("Figures") < text.index("Won (1)") < text.index("Configuration")
 
 
+def test_card_and_report_say_how_much_of_the_input_was_cached(root: Path, content: MakeContent) -> None:
+    def shown(cost: dict[str, Any]) -> list[str]:
+        sealed = seal(content(cost=cost), root / "compiled" / "plain")
+        return [page_of(sealed).text, (sealed.path / "card.md").read_text("utf-8")]
+
+    cost = {"usd": 0.01, "calls": 64, "input_tokens": 1000, "output_tokens": 20}
+    assert not any("cached" in page for page in shown({**cost, "cached_input_tokens": 0}))
+    for page in shown({**cost, "cached_input_tokens": 610}):
+        assert "1,000 input and 20 output tokens (61% of the input cached)" in page
+
+
 def test_the_report_is_self_contained_and_runs_nothing(sealed: Sealed) -> None:
     page = page_of(sealed)
     assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(page.tags)
