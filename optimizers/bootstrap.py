@@ -1,5 +1,6 @@
 """Demonstrations that the program itself got right, filled up with labelled ones; random search over sets of them."""
 
+from collections.abc import Iterator
 from math import inf
 from random import Random
 from typing import Any
@@ -41,19 +42,21 @@ def bootstrap(
     if bootstrapped:
         right = run.bootstrap(program, threshold=threshold, passages=demo_passages, attempts=attempts)
     unanswerable = sum(not example.answerable for example in run.train) / len(run.train)
-    best = program
-    for number in range(1, candidates + 1):
-        rng = run.rng(f"set {number}")
-        abstaining = sum(rng.random() < unanswerable for _ in range(demos))
-        chosen = _draw(rng, right, bootstrapped, labelled, demos - abstaining, abstains=False)
-        chosen += _draw(rng, [], 0, labelled, abstaining, abstains=True)
-        rng.shuffle(chosen)
-        candidate = with_demonstrations(program, chosen)
-        if k:
-            candidate = with_retrieval(candidate, k=k[(number - 1) % len(k)])
-        run.evaluate(candidate, f"bootstrap {number}")
-        best = run.best.program if run.best is not None else best
-    return best
+
+    def draws() -> Iterator[tuple[dspy.Module, str]]:
+        for number in range(1, candidates + 1):
+            rng = run.rng(f"set {number}")
+            abstaining = sum(rng.random() < unanswerable for _ in range(demos))
+            chosen = _draw(rng, right, bootstrapped, labelled, demos - abstaining, abstains=False)
+            chosen += _draw(rng, [], 0, labelled, abstaining, abstains=True)
+            rng.shuffle(chosen)
+            candidate = with_demonstrations(program, chosen)
+            if k:
+                candidate = with_retrieval(candidate, k=k[(number - 1) % len(k)])
+            yield candidate, f"bootstrap {number}"
+
+    run.evaluate_all(draws())
+    return run.best.program if run.best is not None else program
 
 
 def _draw(

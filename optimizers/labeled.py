@@ -1,5 +1,6 @@
 """Demonstrations as labelled: what the training examples say, shown to the model."""
 
+from collections.abc import Iterator
 from math import inf
 from typing import Any
 
@@ -22,10 +23,11 @@ def labeled(
     Each demonstration shows the `demo_passages` first passages that hold its answer.
     """
     pool = run.label(program, passages=demo_passages)
-    best = program
-    for number in range(1, candidates + 1):
-        chosen = run.rng(f"labeled {number}").sample(pool, min(demos, len(pool)))
-        candidate = with_demonstrations(program, chosen)
-        run.evaluate(candidate, f"labeled {number}")
-        best = run.best.program if run.best is not None else best
-    return best
+
+    def draws() -> Iterator[tuple[dspy.Module, str]]:
+        for number in range(1, candidates + 1):
+            chosen = run.rng(f"labeled {number}").sample(pool, min(demos, len(pool)))
+            yield with_demonstrations(program, chosen), f"labeled {number}"
+
+    run.evaluate_all(draws())
+    return run.best.program if run.best is not None else program

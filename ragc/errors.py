@@ -63,3 +63,6 @@ class CheckFailed(RagcError):
 
 class ExampleError(RagcError):
     """One example could not be answered (context exceeded, output that does not parse); counted, never scored."""
+
+    transient = False
+    """Whether the same example may be answered when it is asked again."""

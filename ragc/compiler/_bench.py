@@ -122,7 +122,8 @@ class Bench:
                 retrieve.max_tokens = window // 2
 
     def close(self) -> None:
-        """Releases the index."""
+        """Ends what is still running and releases the index."""
+        self.evaluator.cancel()
         self.index.close()
 
 

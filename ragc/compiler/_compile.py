@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,11 +21,11 @@ from ragc.compiler._estimate import (
     observed,
     refuse_unfundable,
 )
-from ragc.compiler._events import Finished, OnEvent, Warned, Working, ignore
+from ragc.compiler._events import Finished, OnEvent, Warned, ignore, telling
 from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
 from ragc.compiler._optimizer import Sizes, Work, plan_of
 from ragc.compiler._result import CompileResult, Stopped
-from ragc.compiler._run import Candidate, Run, over_limits, sample, state_of
+from ragc.compiler._run import Candidate, Run, sample, state_of
 from ragc.compiler._sealing import seal_result
 from ragc.errors import BudgetExhausted, ConfigError, RagcError
 from ragc.evaluation import Comparison, Evaluation, TooManyErrors, compare_paired, detectable_gain
@@ -108,6 +108,10 @@ class _Compilation:
     stopped: Stopped | None = None
     estimated: Estimate | None = None
     gain: float | None = None
+    has_baseline: bool = False
+    baseline_usd: float = 0.0
+    candidate_usd: float = 0.0
+    """What a question of the dearest candidate so far takes."""
     per_question: float = 1.0
     """Calls a question, as observed so far."""
     validation: tuple[Example, ...] = field(init=False)
@@ -136,11 +140,11 @@ class _Compilation:
     def whole(self) -> CompileResult:
         program = self.bench.program()
         known = self._pilot(program)
-        baseline = self._baseline(program, known)
-        run = self._run(baseline)
-        self._search(program, run)
+        run = self._run()
+        run.begin_baseline(program, known)
+        self._search(run)
         run.summarise()
-        candidate = run.best
+        baseline, candidate = run.baseline, run.best
         if candidate is None and self.stopped is not None:
             self.on_event(Warned("no candidate was evaluated before the stop: nothing is sealed"))
             return self._result(baseline=baseline.evaluation)
@@ -155,7 +159,7 @@ class _Compilation:
                 self.budget,
                 self._estimate(from_prompts(self.bench, program, first[:1]), already=0, is_pilot=False),
             )
-        pilot = self._evaluate("pilot", program, first)
+        pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
         one = observed(pilot.outcomes, self.bench.evaluator.threads)
         self.per_question = max(1.0, *(float(outcome.calls) for outcome in pilot.outcomes))
         self.estimated = self._estimate(one, already=len(first), is_pilot=True)
@@ -163,9 +167,10 @@ class _Compilation:
         self._set_aside(one.usd or 0.0, (one.usd or 0.0) * CANDIDATE_FACTOR)
         return {outcome.example: outcome for outcome in pilot.outcomes}
 
-    def _baseline(self, program: dspy.Module, known: Mapping[str, Outcome]) -> Candidate:
-        """The uncompiled program on validation."""
-        evaluation = self._evaluate("baseline", program, self.validation, known)
+    def _after_baseline(self, baseline: Candidate) -> None:
+        """Tells what the uncompiled program scored, and what the run will take."""
+        evaluation = baseline.evaluation
+        self.has_baseline, self.baseline_usd = True, evaluation.usd_per_question or 0.0
         scores = [outcome.score for outcome in evaluation.scored if outcome.score is not None]
         self.gain = detectable_gain(scores, len(self.bench.labelled.splits.test))
         if self.estimated is not None:
@@ -174,14 +179,23 @@ class _Compilation:
         shown = "no score" if evaluation.score is None else f"{100 * evaluation.score:.1f}"
         failed = f", {counted(evaluation.errors, 'error')}" if evaluation.errors else ""
         self.on_event(Finished("baseline", (f"{metric} {shown} on {evaluation.n} validation questions{failed}",)))
-        return Candidate("baseline", program, state_of(program), evaluation, over_limits(evaluation, self._limits))
 
-    def _search(self, program: dspy.Module, run: Run) -> None:
+    def _after_candidate(self, candidate: Candidate) -> None:
+        """Sets aside for the final test what the dearest candidate so far would take."""
+        evaluation = candidate.evaluation
+        self.per_question = max(self.per_question, *(outcome.calls for outcome in evaluation.outcomes))
+        self.candidate_usd = max(self.candidate_usd, evaluation.usd_per_question or 0.0)
+        self._set_aside(self.baseline_usd, self.candidate_usd)
+
+    def _search(self, run: Run) -> None:
         """Runs the optimizer; a stop is noted, and what it found stays in `run`."""
         with self:
-            result = self.optimizer(program, run, **self.settings)
+            # A program of its own: the baseline is still being evaluated.
+            result = self.optimizer(self.bench.program(), run, **self.settings)
+            run.settle()
             if not self.bench.meter.exhausted:
                 self._evaluate_if_new(result, run)
+        run.cancel()
         if self.bench.meter.fatal is not None:
             raise self.bench.meter.fatal
         if self.stopped is None and self.bench.meter.exhausted:  # an optimizer that swallowed the refusal
@@ -203,8 +217,9 @@ class _Compilation:
         test = self.bench.labelled.splits.test
         self.bench.meter.open_reserve()
         with self:
-            before = self._evaluate("test", baseline.program, test, text="baseline")
-            after = self._evaluate("test", candidate.program, test, text="candidate")
+            first, second = (self.bench.evaluator.begin(one.program, test) for one in (baseline, candidate))
+            before = first.result(on_outcome=telling(self.on_event, "test", "baseline"))
+            after = second.result(on_outcome=telling(self.on_event, "test", "candidate"))
             comparison = compare_paired(before, after, seed=self.seed)
             self.on_event(describe_test(before, after, comparison))
             return _Tested(before, after, comparison)
@@ -236,6 +251,8 @@ class _Compilation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        if not self.has_baseline:  # there is nothing to go on with
+            return False
         if isinstance(error, BudgetExhausted):
             self.stopped = "budget"
         elif isinstance(error, TooManyErrors):
@@ -245,13 +262,14 @@ class _Compilation:
             self.stopped = "interrupted"
         else:
             return False
+        self.bench.evaluator.cancel()
         return True
 
     @property
     def _limits(self) -> Any:
         return self.bench.task.limits
 
-    def _run(self, baseline: Candidate) -> Run:
+    def _run(self) -> Run:
         from ragc.models import make_lm
 
         teacher = self.bench.project.settings.teacher
@@ -263,7 +281,6 @@ class _Compilation:
             lm=self.bench.lm,
             teacher=None if teacher is None else make_lm(teacher, meter=self.bench.meter),
             limits=self._limits,
-            baseline=baseline,
             _evaluator=self.bench.evaluator,
             _meter=self.bench.meter,
             _restore=self.bench.program,
@@ -271,15 +288,8 @@ class _Compilation:
             _on_event=self.on_event,
             _name=self.name.rpartition(":")[2].rpartition(".")[2],
         )
-        usd = baseline.evaluation.usd_per_question or 0.0
-
-        def after_candidate() -> None:
-            prices = [one.evaluation.usd_per_question or 0.0 for one in run.candidates]
-            calls = [outcome.calls for one in run.candidates for outcome in one.evaluation.outcomes]
-            self.per_question = max(self.per_question, *map(float, calls))
-            self._set_aside(usd, max(prices))
-
-        run.after_candidate = after_candidate
+        run.after_baseline = self._after_baseline
+        run.after_candidate = self._after_candidate
         return run
 
     def _plan(self) -> Work | None:
@@ -301,23 +311,6 @@ class _Compilation:
         """Sets the final test's share aside: both programs on every test question."""
         test = len(self.bench.labelled.splits.test)
         self.bench.meter.reserve(calls=round(2 * test * self.per_question), usd=test * (baseline_usd + candidate_usd))
-
-    def _evaluate(
-        self,
-        label: str,
-        program: dspy.Module,
-        examples: Sequence[Example],
-        known: Mapping[str, Outcome] | None = None,
-        text: str = "",
-    ) -> Evaluation:
-        count = 0
-
-        def tell(outcome: Outcome) -> None:
-            nonlocal count
-            count += 1
-            self.on_event(Working(label, count, len(examples), text))
-
-        return self.bench.evaluator.evaluate(program, examples, known=known, on_outcome=tell)
 
     def _result(self, **figures: Any) -> CompileResult:
         plan = figures.pop("estimate", self.estimated)

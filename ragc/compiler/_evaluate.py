@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ragc.artifact import chosen_lm, load, verify
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._events import OnEvent, Working, ignore
+from ragc.compiler._events import OnEvent, ignore, telling
 from ragc.compiler._result import cost_of
 from ragc.errors import ArtifactError, ConfigError
 from ragc.project import Budget, Project
@@ -16,7 +16,7 @@ from ragc.project import Budget, Project
 if TYPE_CHECKING:
     import dspy
 
-    from ragc.evaluation import Evaluation, Outcome
+    from ragc.evaluation import Evaluation
     from ragc.models import Usage
 
 Split = Literal["train", "validation", "test"]
@@ -87,14 +87,7 @@ def evaluate(
     try:
         program = bench.program() if manifest is None else _sealed_program(bench, place)
         examples = getattr(bench.labelled.splits, split)
-        count = 0
-
-        def tell(outcome: Outcome) -> None:
-            nonlocal count
-            count += 1
-            on_event(Working(split, count, len(examples)))
-
-        evaluation = bench.evaluator.evaluate(program, examples, on_outcome=tell)
+        evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
         identity = None if manifest is None else manifest.id
         return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.meter.usage)
     finally:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ragc.evaluation import OnOutcome, Outcome
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,12 @@ OnEvent = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The listener of whoever does not listen."""
+
+
+def telling(on_event: OnEvent, label: str, text: str = "") -> OnOutcome:
+    """What tells `on_event` how far an evaluation is."""
+
+    def tell(_: Outcome, done: int, total: int) -> None:
+        on_event(Working(label, done, total, text))
+
+    return tell

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dspy
 
+from ragc._messages import counted
 from ragc.compiler._demonstrations import Demonstration, bootstrapped, labelled
-from ragc.compiler._events import Finished, OnEvent, Working
+from ragc.compiler._events import Finished, OnEvent, Working, telling
+from ragc.compiler._pipeline import Failed, Pipeline, Step
 from ragc.errors import BudgetExhausted
 
 if TYPE_CHECKING:
@@ -42,8 +44,11 @@ class Candidate:
 class Run:
     """One compile run, as its optimizer sees it. The test split is not in it.
 
-    `evaluate` scores a candidate on validation and keeps it, so that at any moment there is a best one so far. When
-    the search's share of the budget is used up it raises `BudgetExhausted`: an optimizer lets it pass.
+    `evaluate_all` scores candidates on validation and keeps them, so that at any moment there is a best one so far.
+    While the last examples of one run, the first of the next do; everything that is decided, kept or told comes in the
+    order of the candidates, and `baseline`, `best` and `candidates` wait for what is under way, so that whoever asks
+    sees what he would have seen without that. When the search's share of the budget is used up `BudgetExhausted` is
+    raised: an optimizer lets it pass.
     """
 
     train: tuple[Example, ...]
@@ -61,42 +66,90 @@ class Run:
     """Candidates that the optimizer plans."""
     _on_event: OnEvent
     _name: str
-    baseline: Candidate
-    candidates: list[Candidate] = field(default_factory=list)
-    after_candidate: Callable[[], None] = lambda: None
+    _pipeline: Pipeline = field(default_factory=Pipeline)
+    _baseline: Candidate | None = None
+    _kept: list[Candidate] = field(default_factory=list)
+    after_baseline: Callable[[Candidate], None] = lambda candidate: None
+    after_candidate: Callable[[Candidate], None] = lambda candidate: None
 
     def rng(self, purpose: str) -> random.Random:
         """A random generator of this run's seed and `purpose`: the same for the same run, whatever else was drawn."""
         return random.Random(f"{self.seed}/{purpose}")
 
-    def evaluate(self, program: dspy.Module, label: str) -> Evaluation:
-        """Scores `program` on validation and keeps it as a candidate.
+    def begin_baseline(self, program: dspy.Module, known: Mapping[str, Outcome]) -> None:
+        """Begins the uncompiled program on validation: the first step, whose outcomes are read in its turn.
 
-        What is scored is a fresh program with the JSON state of `program`, so that the artifact will be what was
-        measured. Raises BudgetExhausted, and what ends a run (see `Evaluator.evaluate`).
+        `program` must be left alone from now on; outcomes in `known` are taken over.
         """
         state = state_of(program)
+
+        def decide(evaluation: Evaluation) -> None:
+            self._baseline = Candidate("baseline", program, state, evaluation, over_limits(evaluation, self.limits))
+            self.after_baseline(self._baseline)
+
+        pending = self._evaluator.begin(program, self.validation, known=known)
+        self._pipeline.add(Step(pending, len(self.validation), telling(self._on_event, "baseline"), decide))
+
+    def evaluate(self, program: dspy.Module, label: str) -> Evaluation:
+        """Scores `program` on validation and keeps it as a candidate. See `evaluate_all`."""
+        return self.evaluate_all([(program, label)])[0]
+
+    def evaluate_all(self, candidates: Iterable[tuple[dspy.Module, str]]) -> list[Evaluation]:
+        """Scores programs on validation, each with its label, and keeps them as candidates, in their order.
+
+        `candidates` may be a generator, and may look at `best`: it is asked for the next one when threads would have
+        nothing to do. What is scored is a fresh program with the JSON state of the one given, so that the artifact will
+        be what was measured. What ends one candidate ends those behind it. Raises BudgetExhausted, and what ends a
+        run (see `Evaluator.evaluate`), each when the candidate's turn comes.
+        """
+        source = iter(candidates)
+        steps: list[Step] = []
+
+        def begin_next() -> bool:
+            if self._pipeline and not self._has_room_ahead():
+                return False
+            try:
+                candidate = next(source, None)
+                if candidate is None:
+                    return False
+                steps.append(self._begin(*candidate))
+            except Exception as error:  # noqa: BLE001  whatever it is, it counts in its turn
+                self._pipeline.add(Failed(error))
+            return True
+
+        while self._pipeline or begin_next():
+            self._pipeline.settle_first(begin_next)
+        return [step.evaluation for step in steps if step.evaluation is not None]
+
+    def _begin(self, program: dspy.Module, label: str) -> Step:
+        state = state_of(program)
         fresh = self._restore(state)
-        if self._meter.exhausted or not self._affordable():
+        if not self._pipeline and (self._meter.exhausted or not self._affords(len(self.validation))):
             self._meter.exhausted = True
             raise BudgetExhausted("the search's share of the budget holds no further candidate")
-        scores: list[Outcome] = []
 
-        def tell(outcome: Outcome) -> None:
-            scores.append(outcome)
-            self._on_event(Working(self._name, self._done(len(scores)), self._total(), self._text()))
+        def tell(_: Outcome, done: int, total: int) -> None:
+            self._on_event(Working(self._name, len(self._kept) * total + done, self._total(), self._text()))
 
-        evaluation = self._evaluator.evaluate(fresh, self.validation, on_outcome=tell)
-        self.candidates.append(Candidate(label, fresh, state, evaluation, over_limits(evaluation, self.limits)))
-        self.after_candidate()
-        return evaluation
+        def decide(evaluation: Evaluation) -> None:
+            candidate = Candidate(label, fresh, state, evaluation, over_limits(evaluation, self.limits))
+            self._kept.append(candidate)
+            self.after_candidate(candidate)
 
-    def _affordable(self) -> bool:
-        """Whether the search's share holds one more candidate, judging by the dearest one so far."""
-        known = [self.baseline, *self.candidates]
-        calls = max(outcome.calls for one in known for outcome in one.evaluation.outcomes)
-        usd = max(one.evaluation.usd_per_question or 0.0 for one in known)
-        questions = len(self.validation)
+        step = Step(self._evaluator.begin(fresh, self.validation), len(self.validation), tell, decide)
+        self._pipeline.add(step)
+        return step
+
+    def _has_room_ahead(self) -> bool:
+        """Whether another candidate may begin before its turn: few are under way, and the budget holds them all."""
+        return self._pipeline.has_room(self._evaluator.threads) and self._affords(len(self.validation))
+
+    def _affords(self, questions: int) -> bool:
+        """Whether the search's share holds what is under way and so many questions more, at the dearest so far."""
+        known = [one for one in (self._baseline, *self._kept) if one is not None]
+        calls = max((outcome.calls for one in known for outcome in one.evaluation.outcomes), default=1)
+        usd = max((one.evaluation.usd_per_question or 0.0 for one in known), default=0.0)
+        questions += self._pipeline.unread
         return self._meter.affords(questions * calls, questions * usd)
 
     def label(self, program: dspy.Module, *, passages: int = 1) -> list[Demonstration]:
@@ -114,9 +167,12 @@ class Run:
         self.rng("bootstrap").shuffle(order)
         order = order[:attempts]
         by_id = {example.id: example for example in order}
+        if not self._affords(len(order)):
+            self._pipeline.settle_all()
         runs = self._evaluator.trace(program, order)
         found: list[Demonstration] = []
         try:
+            self._pipeline.settle_all()
             for number, traced in enumerate(runs, start=1):
                 self._on_event(Working("training", number, len(order), f"{len(found)} right"))
                 found += bootstrapped(
@@ -132,34 +188,59 @@ class Run:
         return found
 
     @property
+    def baseline(self) -> Candidate:
+        """The uncompiled program."""
+        self.settle()
+        if self._baseline is None:
+            raise LookupError("the baseline was not evaluated: the run was stopped")
+        return self._baseline
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What was evaluated so far."""
+        self.settle()
+        return tuple(self._kept)
+
+    @property
     def best(self) -> Candidate | None:
         """The best eligible candidate so far: the highest validation score, the earlier one among equals."""
-        eligible = [candidate for candidate in self.candidates if candidate.why_not is None]
+        self.settle()
+        return self._best
+
+    def settle(self) -> None:
+        """Waits for what is under way, and decides on it. Raises what `evaluate_all` does."""
+        self._pipeline.settle_all()
+
+    def cancel(self) -> None:
+        """Gives up what is under way: cancels what has not started, waits for what is in flight."""
+        self._pipeline = Pipeline()
+        self._evaluator.cancel()
+
+    @property
+    def _best(self) -> Candidate | None:
+        eligible = [candidate for candidate in self._kept if candidate.why_not is None]
         return max(eligible, key=lambda candidate: candidate.score, default=None)
 
-    def _done(self, now: int) -> int:
-        return len(self.candidates) * len(self.validation) + now
-
     def _total(self) -> int:
-        number = max(self._expected or 0, len(self.candidates) + 1)
+        number = max(self._expected or 0, len(self._kept) + 1)
         return number * len(self.validation)
 
     def _text(self) -> str:
-        number = f"candidate {len(self.candidates) + 1}" + (f" of {self._expected}" if self._expected else "")
-        if self.best is None:
-            return number
-        gain = self.best.score - self.baseline.score
-        return f"{number}, best {100 * self.best.score:.1f} ({100 * gain:+.1f})"
+        number = f"candidate {len(self._kept) + 1}" + (f" of {self._expected}" if self._expected else "")
+        return number if self._best is None else f"{number}, best {self._shown(self._best)}"
+
+    def _shown(self, candidate: Candidate) -> str:
+        """Its score and, in brackets, what it gains."""
+        gain = candidate.score - (0.0 if self._baseline is None else self._baseline.score)
+        return f"{100 * candidate.score:.1f} ({100 * gain:+.1f})"
 
     def summarise(self) -> None:
         """Tells what the search found."""
-        if self.best is None:
+        if self._best is None:
             self._on_event(Finished(self._name, ("no candidate was evaluated",)))
             return
-        gain = self.best.score - self.baseline.score
-        over = sum(candidate.why_not is not None for candidate in self.candidates)
-        count = len(self.candidates)
-        text = f"{count} candidate{'' if count == 1 else 's'}, best {100 * self.best.score:.1f} ({100 * gain:+.1f})"
+        over = sum(candidate.why_not is not None for candidate in self._kept)
+        text = f"{counted(len(self._kept), 'candidate')}, best {self._shown(self._best)}"
         self._on_event(Finished(self._name, (text + (f", {over} over the limits" if over else ""),)))
 
 

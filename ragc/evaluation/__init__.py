@@ -13,21 +13,26 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.evaluation._abstention import ABSTENTION, is_abstention
     from ragc.evaluation._evaluation import Evaluation, Outcome
-    from ragc.evaluation._evaluator import Evaluator, TooManyErrors, Traced
+    from ragc.evaluation._evaluator import Evaluator, Traced
     from ragc.evaluation._metrics import Metric, Score, load_metric
+    from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
+    from ragc.evaluation._pool import Batch
     from ragc.evaluation._recall import Recall, recall_of
     from ragc.evaluation._statistics import Comparison, compare_paired, detectable_gain
 
 _HOME = {
     "ABSTENTION": "_abstention",
+    "Batch": "_pool",
     "Comparison": "_statistics",
     "Evaluation": "_evaluation",
     "Evaluator": "_evaluator",
     "Metric": "_metrics",
+    "OnOutcome": "_pending",
     "Outcome": "_evaluation",
+    "Pending": "_pending",
     "Recall": "_recall",
     "Score": "_metrics",
-    "TooManyErrors": "_evaluator",
+    "TooManyErrors": "_pending",
     "Traced": "_evaluator",
     "compare_paired": "_statistics",
     "detectable_gain": "_statistics",
@@ -38,11 +43,14 @@ _HOME = {
 
 __all__ = [
     "ABSTENTION",
+    "Batch",
     "Comparison",
     "Evaluation",
     "Evaluator",
     "Metric",
+    "OnOutcome",
     "Outcome",
+    "Pending",
     "Recall",
     "Score",
     "TooManyErrors",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ragc.models import Call
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,8 @@ class Outcome:
     score: float | None
     """0 to 1; None when the example ended in an error."""
     error: str | None = None
+    transient: bool = False
+    """Whether the example may be answered when it is asked again: a call failed, with its retries."""
     answer: str | None = None
     citations: tuple[str, ...] = ()
     """Ids of the passages that support the answer."""
@@ -38,6 +43,8 @@ class Outcome:
     """None where a call had no price."""
     seconds: float = 0.0
     """Time of the LM calls, retrieval apart."""
+    made: tuple[Call, ...] = field(default=(), repr=False, compare=False)
+    """The calls themselves, in their order, failed ones included."""
 
     @property
     def cost(self) -> dict[str, Any]:

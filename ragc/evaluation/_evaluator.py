@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextvars
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ragc.errors import BudgetExhausted, ConfigError, ModelError, RagcError
+from ragc.errors import BudgetExhausted, ConfigError
 from ragc.evaluation._abstention import is_abstention
 from ragc.evaluation._evaluation import Evaluation, Outcome
+from ragc.evaluation._failures import describe_error, fatal_cause, is_transient
+from ragc.evaluation._pending import OnOutcome, Pending
+from ragc.evaluation._pool import Batch, Pool
 from ragc.evaluation._recall import Recall
 
 if TYPE_CHECKING:
@@ -21,20 +22,8 @@ if TYPE_CHECKING:
     from ragc.evaluation._metrics import Metric
     from ragc.models import Call, Meter
 
-ERRORS_FROM = 20
-"""The error rate is looked at from this many examples on."""
-
-T = TypeVar("T")
-
-
-class TooManyErrors(RagcError):
-    """More examples ended in an error than `max_error_rate` allows; carries the outcomes so far."""
-
-    exit_code = 3
-
-    def __init__(self, message: str, outcomes: Sequence[Outcome]) -> None:
-        super().__init__(message)
-        self.outcomes = tuple(outcomes)
+NO_LIMIT = 1.0
+"""An error rate that nothing is above."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +60,17 @@ class Evaluator:
 
         return [*(dspy.settings.callbacks or ()), self.meter.watcher()]
 
+    @cached_property
+    def _pool(self) -> Pool:
+        return Pool(max(1, self.threads), later=(BudgetExhausted,))
+
     def evaluate(
         self,
         program: dspy.Module,
         examples: Sequence[Example],
         *,
         known: Mapping[str, Outcome] | None = None,
-        on_outcome: Callable[[Outcome], None] | None = None,
+        on_outcome: OnOutcome | None = None,
     ) -> Evaluation:
         """Evaluates `program` on `examples`; outcomes in `known` (by example id) are taken over and not run again.
 
@@ -89,33 +82,57 @@ class Evaluator:
             ConfigError: the metric or the program itself is at fault.
             TooManyErrors: see `max_error_rate`.
         """
-        outcomes: list[Outcome] = []
+        return self.begin(program, examples, known=known).result(on_outcome=on_outcome)
+
+    def begin(
+        self,
+        program: dspy.Module,
+        examples: Sequence[Example],
+        *,
+        known: Mapping[str, Outcome] | None = None,
+        max_error_rate: float | None = None,
+    ) -> Pending:
+        """Unlike `evaluate`: does not wait. The examples run behind those of whatever was begun before, in threads
+        that those leave free. `max_error_rate` stands in for the evaluator's.
+
+        What is refused for the budget's sake before `Pending.result` is called is asked for again then.
+        """
         taken = known or {}
-        open_examples = [example for example in examples if example.id not in taken]
-        fresh = self._in_order(lambda example: self._attempt(program, example).outcome, open_examples)
-        errors = 0
-        for example in examples:
-            outcome = taken.get(example.id) or next(fresh)
-            outcomes.append(outcome)
-            errors += outcome.error is not None
-            if on_outcome is not None:
-                on_outcome(outcome)
-            if len(outcomes) >= ERRORS_FROM and errors > self.max_error_rate * len(outcomes):
-                fresh.close()
-                last = next(o.error for o in reversed(outcomes) if o.error is not None)
-                raise TooManyErrors(
-                    f"{errors} of {len(outcomes)} examples ended in an error (max_error_rate is "
-                    f"{self.max_error_rate:g}); the last one: {last}",
-                    outcomes,
-                )
-        return Evaluation(tuple(outcomes))
+        batch = self._pool.begin(
+            lambda example: self._attempt(program, example).outcome,
+            [example for example in examples if example.id not in taken],
+        )
+        rate = self.max_error_rate if max_error_rate is None else max_error_rate
+        return Pending(examples, taken, batch, self._pool, rate)
 
-    def trace(self, program: dspy.Module, examples: Sequence[Example]) -> _Ordered[Traced]:
-        """Like `evaluate`, with DSPy's trace of each run, in example order; `close` what is not read to its end."""
-        return self._in_order(lambda example: self._attempt(program, example, trace=True), examples)
+    def again(
+        self,
+        evaluation: Evaluation,
+        program: dspy.Module,
+        examples: Sequence[Example],
+        *,
+        on_outcome: OnOutcome | None = None,
+    ) -> Evaluation:
+        """Asks again what may be answered now (`Outcome.transient`); the evaluation with those outcomes replaced.
 
-    def _in_order(self, work: Callable[[Example], T], examples: Iterable[Example]) -> _Ordered[T]:
-        return _Ordered(work, list(examples), max(1, self.threads))
+        `examples` are those of `evaluation`. The same object comes back where there is nothing to ask, and what fails
+        once more stays an error. Raises like `evaluate`, but never TooManyErrors.
+        """
+        failed = {outcome.example for outcome in evaluation.outcomes if outcome.transient}
+        if not failed:
+            return evaluation
+        asked = [example for example in examples if example.id in failed]
+        found = self.begin(program, asked, max_error_rate=NO_LIMIT).result(on_outcome=on_outcome)
+        replaced = {outcome.example: outcome for outcome in found.outcomes}
+        return Evaluation(tuple(replaced.get(outcome.example, outcome) for outcome in evaluation.outcomes))
+
+    def trace(self, program: dspy.Module, examples: Sequence[Example]) -> Batch[Traced]:
+        """Like `begin`, with DSPy's trace of each run, in example order; `close` what is not read to its end."""
+        return self._pool.begin(lambda example: self._attempt(program, example, trace=True), examples)
+
+    def cancel(self) -> None:
+        """Cancels what was begun and has not started, and waits for what is in flight."""
+        self._pool.clear()
 
     def _attempt(self, program: dspy.Module, example: Example, *, trace: bool = False) -> Traced:
         import dspy
@@ -137,6 +154,7 @@ class Evaluator:
             example.id,
             None,
             error=describe_error(cause),
+            transient=is_transient(cause),
             answerable=example.answerable,
             slice=example.slice,
             **_costs(calls),
@@ -167,32 +185,6 @@ class Evaluator:
         )
 
 
-class _Ordered(Iterator[T], Generic[T]):
-    """Runs `work` over examples in threads and yields the results in order; closing cancels what has not started."""
-
-    def __init__(self, work: Callable[[Example], T], examples: list[Example], threads: int) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="ragc-evaluate")
-        self._futures: list[Future[T]] = [
-            self._pool.submit(contextvars.copy_context().run, work, example) for example in examples
-        ]
-        self._futures.reverse()
-
-    def __next__(self) -> T:
-        if not self._futures:
-            self._pool.shutdown(wait=False)
-            raise StopIteration
-        try:
-            return self._futures.pop().result()
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Cancels what has not started and waits for what is in flight, so that its cost is counted."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._futures.clear()
-
-
 def _costs(calls: Sequence[Call]) -> dict[str, Any]:
     prices = [call.usd for call in calls]
     return {
@@ -201,33 +193,5 @@ def _costs(calls: Sequence[Call]) -> dict[str, Any]:
         "output_tokens": sum(call.output_tokens for call in calls),
         "usd": None if any(price is None for price in prices) else sum(p for p in prices if p is not None),
         "seconds": sum(call.seconds for call in calls),
+        "made": tuple(calls),
     }
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
-
-
-def fatal_cause(error: BaseException) -> RagcError | None:
-    """The error in the chain of causes that ends the run rather than the example, if there is one.
-
-    DSPy wraps what an engine raises, and keeps the original as `__cause__`.
-    """
-    for link in _chain(error):
-        if isinstance(link, BudgetExhausted | ModelError | ConfigError):
-            return link
-    return None
-
-
-def describe_error(error: BaseException) -> str:
-    """One line on what went wrong with an example: ragc's own words where the chain holds an `ExampleError`."""
-    for link in _chain(error):
-        if isinstance(link, RagcError):
-            return str(link)
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

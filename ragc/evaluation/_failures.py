@@ -1,0 +1,50 @@
+"""What an exception means: the end of the run, or one example's error and whether to ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ragc.errors import BudgetExhausted, ConfigError, ExampleError, ModelError, RagcError
+
+
+def fatal_cause(error: BaseException) -> RagcError | None:
+    """The error in the chain of causes that ends the run rather than the example, if there is one.
+
+    DSPy wraps what an engine raises, and keeps the original as `__cause__`.
+    """
+    for link in _chain(error):
+        if isinstance(link, BudgetExhausted | ModelError | ConfigError):
+            return link
+    return None
+
+
+def describe_error(error: BaseException) -> str:
+    """One line on what went wrong with an example: ragc's own words where the chain holds an `ExampleError`."""
+    own = _own(error)
+    if own is not None:
+        return str(own)
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the example may be answered when it is asked again.
+
+    A call that failed with its retries may; a prompt that is too long, a withheld answer, an answer that does not parse
+    and whatever a program raises will be the same again.
+    """
+    own = _own(error)
+    return isinstance(own, ExampleError) and own.transient
+
+
+def _own(error: BaseException) -> RagcError | None:
+    return next((link for link in _chain(error) if isinstance(link, RagcError)), None)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__

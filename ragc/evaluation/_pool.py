@@ -1,0 +1,225 @@
+"""Threads that take work strictly in the order in which it was begun."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Pool:
+    """Runs batches of items, `threads` at once at most, the items of an earlier batch before those of a later one.
+
+    A later batch gets only the threads that the earlier ones leave free: the last items of one run beside the first of
+    the next. What is done waits in its batch, unseen, until the batch's turn to be read comes. Nothing is started
+    behind an exception; but one of a class in `later`, raised in a batch before its turn, is not kept: the batch rests,
+    and the item is run again in its turn.
+
+    Threads end by themselves when nothing is left to start, and are no reason for a process to go on.
+    """
+
+    def __init__(self, threads: int, *, later: tuple[type[BaseException], ...] = ()) -> None:
+        self.threads = threads
+        self.later = later
+        self._changed = threading.Condition(threading.Lock())
+        self._queue: deque[Batch[Any]] = deque()
+        self._working = 0
+        self._waiting: list[Callable[[], bool]] = []
+
+    def begin(self, work: Callable[[Any], Result], items: Sequence[Any]) -> Batch[Result]:
+        """Puts `items` behind what was begun before; `work` runs on each in a copy of the caller's context."""
+        batch = Batch(self, work, items)
+        with self._changed:
+            self._queue.append(batch)
+            try:
+                self._hire()
+            except BaseException:
+                self._cancel(batch)
+                raise
+        return batch
+
+    @property
+    def is_short(self) -> bool:
+        """Whether fewer items than threads wait to be started: soon a thread will have nothing to do."""
+        with self._changed:
+            return self._is_short()
+
+    def clear(self) -> None:
+        """Cancels what has not started and waits for what is in flight, in every batch."""
+        with self._changed:
+            batches = list(self._queue)
+            for batch in reversed(batches):
+                self._cancel(batch)
+            self._wait(lambda: not any(batch.running for batch in batches))
+
+    # -- for batches, with the lock held
+
+    def _is_short(self) -> bool:
+        return self._startable() < self.threads
+
+    def _startable(self) -> int:
+        return sum(len(batch.open) for batch in self._live())
+
+    def _live(self) -> Iterator[Batch[Any]]:
+        """The batches of which items may start: nothing does behind a failure, which will end what follows it."""
+        behind = False
+        for batch in self._queue:
+            if batch.has_turn or not (batch.rests or behind):
+                yield batch
+            behind = behind or batch.failed
+
+    def _hire(self) -> None:
+        for _ in range(min(self.threads - self._working, self._startable())):
+            thread = threading.Thread(target=self._serve, name="ragc-evaluate", daemon=True)
+            self._working += 1
+            try:
+                thread.start()
+            except BaseException:  # no more threads to be had, or Ctrl-C
+                self._working -= thread.ident is None
+                raise
+
+    def _take(self) -> tuple[Batch[Any], int] | None:
+        """The next item to start; None ends the thread."""
+        for batch in self._live():
+            if batch.open:
+                batch.running += 1
+                return batch, batch.open.popleft()
+        self._working -= 1
+        return None
+
+    def _cancel(self, batch: Batch[Any]) -> None:
+        batch.open.clear()
+        batch.ended = True
+        if batch in self._queue:
+            self._queue.remove(batch)
+        self._hire()
+
+    def _tell(self) -> None:
+        if any(ready() for ready in self._waiting):
+            self._changed.notify_all()
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        self._waiting.append(ready)
+        try:
+            while not ready():
+                self._changed.wait()
+        finally:
+            self._waiting.remove(ready)
+
+    # -- in the threads
+
+    def _serve(self) -> None:
+        with self._changed:
+            job = self._take()
+        while job is not None:
+            batch, number = job
+            done = batch.attempt(number)
+            with self._changed:
+                batch.keep(number, done)
+                job = self._take()
+                self._tell()
+
+
+class _Done(Generic[Result]):
+    """What came of one item: a value, or what was raised."""
+
+    __slots__ = ("failure", "value")
+
+    def __init__(self, value: Result | None, failure: BaseException | None) -> None:
+        self.value = value
+        self.failure = failure
+
+
+class Batch(Iterator[Result]):
+    """The results of one batch, in the order of its items; asking for the first one is its turn.
+
+    A result that is an exception is raised, and cancels everything that was begun in the pool: what follows a failure
+    is never looked at. `close` a batch that is not read to its end.
+    """
+
+    def __init__(self, pool: Pool, work: Callable[[Any], Result], items: Sequence[Any]) -> None:
+        self._pool = pool
+        self._context = contextvars.copy_context()
+        self._work = work
+        self._items = items
+        self._done: dict[int, _Done[Result]] = {}
+        self._read = 0
+        self.has_turn = False
+        self.open: deque[int] = deque(range(len(items)))
+        """Numbers of the items that have not been started."""
+        self.running = 0
+        self.rests = False
+        """Whether nothing of it starts before its turn."""
+        self.failed = False
+        """Whether one of its items raised."""
+        self.ended = False
+        """Whether nothing of it starts any more."""
+
+    def __next__(self) -> Result:
+        if self._read == len(self._items):
+            raise StopIteration
+        try:
+            self.wait()
+            done = None if self.ended else self._done.pop(self._read)
+            if done is None:
+                raise RuntimeError("what follows a failure was cancelled")
+            if done.failure is not None:
+                raise done.failure
+        except BaseException:
+            self._pool.clear()
+            raise
+        self._read += 1
+        if self._read == len(self._items):
+            self.close()
+        return done.value  # type: ignore[return-value]  # without a failure there is a value, which may itself be None
+
+    def wait(self, *, or_short: bool = False) -> bool:
+        """Waits, in its turn, for the next result; whether it is there.
+
+        With `or_short` it comes back as well when the pool has fewer items to start than threads.
+        """
+        with self._pool._changed:
+            self._take_turn()
+            self._pool._wait(lambda: self._is_ready() or (or_short and self._pool._is_short()))
+            return self._is_ready()
+
+    def close(self) -> None:
+        """Cancels what has not started and waits for what is in flight, so that its cost is counted."""
+        with self._pool._changed:
+            self._pool._cancel(self)
+            self._pool._wait(lambda: not self.running)
+
+    def _take_turn(self) -> None:
+        if not self.has_turn:
+            self.has_turn = True
+            self.open = deque(sorted(self.open))
+            self._pool._hire()
+
+    def _is_ready(self) -> bool:
+        """Whether the next result is there, or can never come."""
+        return self.ended or self._read in self._done
+
+    # -- for the pool's threads
+
+    def attempt(self, number: int) -> _Done[Result]:
+        """Runs one item."""
+        try:
+            return _Done(self._context.copy().run(self._work, self._items[number]), None)
+        except BaseException as failure:  # noqa: BLE001  raised where the result is read
+            return _Done(None, failure)
+
+    def keep(self, number: int, done: _Done[Result]) -> None:
+        """Takes what came of an item, or puts the item back where it came too early; the pool's lock is held."""
+        self.running -= 1
+        if isinstance(done.failure, self._pool.later) and not self.has_turn and not self.ended:
+            self.rests = True
+            self.open.append(number)
+            return
+        self._done[number] = done
+        if done.failure is not None:
+            self.failed = True
+            self.open = deque(one for one in self.open if one < number)
