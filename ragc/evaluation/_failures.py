@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ragc._secrets import redact
 from ragc.errors import BudgetExhausted, ConfigError, ExampleError, ModelError, RagcError
 
 
@@ -22,8 +23,8 @@ def describe_error(error: BaseException) -> str:
     """One line on what went wrong with an example: ragc's own words where the chain holds an `ExampleError`."""
     own = _own(error)
     if own is not None:
-        return str(own)
-    text = " ".join(str(error).split())
+        return redact(str(own))
+    text = redact(" ".join(str(error).split()))
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
