@@ -8,9 +8,15 @@ Each of its promises stands in a file of its own, with its invariant at the top:
 from __future__ import annotations
 
 from ragc.models.gateway._account import Account, Amounts, Reservation
+from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
 
 __all__ = [
     "Account",
     "Amounts",
+    "Counted",
     "Reservation",
+    "actual",
+    "embedding_actual",
+    "embedding_worst_case",
+    "worst_case",
 ]

@@ -62,7 +62,7 @@ price = { input = 0.15, output = 0.60, cached_input = 0.075 }
 program = "grounded"
 corpus = "c.jsonl"
 examples = "faq.csv"
-budget = { usd = 2, calls = 5000 }
+budget = { usd = 2, calls = 5000, input_tokens = 10_000_000, output_tokens = 500_000, seconds = 3600 }
 limits = { usd_per_question = 0.01, latency_p95 = 2.5 }
 chunk = { size = 300, overlap = 20, by = "tokens" }
 validation_sample = 50
@@ -76,6 +76,8 @@ validation_sample = 50
     assert project.settings.teacher is not None
     assert project.settings.embedder.dimensions == 256
     assert (task.budget.usd, task.limits.latency_p95, task.chunk.by) == (2.0, 2.5, "tokens")
+    caps = task.budget
+    assert (caps.calls, caps.input_tokens, caps.output_tokens, caps.seconds) == (5000, 10_000_000, 500_000, 3600)
 
 
 def test_found_from_a_folder_below(make_project: MakeProject) -> None:
@@ -151,6 +153,14 @@ def test_unknown_key_names_the_nearest(make_project: MakeProject, config: str, e
         ('[tool.ragc]\nlm = { model = "a/b", rpm = 0 }', 'key "rpm": must be greater than 0, found 0'),
         ('[tool.ragc]\nlm = { model = "a/b", tpm = 0.5 }', 'key "tpm": expected a whole number, found 0.5'),
         (TASK + "budget = { calls = -1 }", 'key "calls": must be greater than 0, found -1'),
+        (TASK + "budget = { input_tokens = 0 }", 'key "input_tokens": must be greater than 0, found 0'),
+        (TASK + "budget = { output_tokens = 1.5 }", 'key "output_tokens": expected a whole number, found 1.5'),
+        (TASK + "budget = { seconds = -60 }", 'key "seconds": must be greater than 0, found -60'),
+        (
+            "[tool.ragc.lm]\nmodel = 'a/b'\nprice = { input = -1, output = 1 }",
+            'key "input": must be at least 0, found -1',
+        ),
+        ("[tool.ragc.embedder]\nmodel = 'a/b'\nprice = { input = -1 }", 'key "input": must be at least 0, found -1'),
         (TASK + "chunk = { size = 10, overlap = 10 }", "overlap (10) must be smaller than size (10)"),
         (TASK + 'chunk = { by = "words" }', "must be 'characters' or 'tokens', found \"words\""),
         (TASK + "max_error_rate = 2", "must be less than or equal to 1, found 2"),
