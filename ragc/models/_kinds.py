@@ -143,7 +143,9 @@ def is_overload(error: Exception) -> bool:
 def retry_after(error: Exception) -> float | None:
     """Seconds that the provider asks to wait; None: it does not say, or not in a way that can be kept."""
     asked = getattr(error, "retry_after", None)
-    return float(asked) if isinstance(asked, int | float) and math.isfinite(asked) and asked > 0 else None
+    if isinstance(asked, bool) or not isinstance(asked, int | float):
+        return None
+    return float(asked) if math.isfinite(asked) and asked > 0 else None
 
 
 def rate_limits(error: Exception) -> Mapping[str, tuple[str, ...]]:

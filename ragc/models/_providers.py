@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
-from dspy.clients.engines.lm15_engine import AsyncLM15Engine, LM15Engine, timeouts_for
+from dspy.clients.engines.lm15_engine import timeouts_for
 from dspy.lm15 import RouterConfig
 
 from ragc.models._edge import AsyncEdge, Edge
+from ragc.models._hosted import AsyncHosted, Hosted
 from ragc.models._prompt_cache import prompt_cache
 from ragc.models._routes import Route, api_key, base_url, declared
 
@@ -29,7 +31,7 @@ def provider_engine(settings: ModelSettings, found: Route) -> Inner:
 
         engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found))
     else:
-        engine = LM15Engine(router_config(settings, found), model_type="chat")
+        engine = Hosted(functools.partial(router_config, settings, found), settings.timeout)
     return Edge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
@@ -40,7 +42,7 @@ def async_provider_engine(settings: ModelSettings, found: Route) -> AsyncInner:
 
         engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found))
     else:
-        engine = AsyncLM15Engine(router_config(settings, found), model_type="chat")
+        engine = AsyncHosted(functools.partial(router_config, settings, found), settings.timeout)
     return AsyncEdge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
@@ -67,13 +69,14 @@ def capabilities(settings: ModelSettings, found: Route) -> Capabilities:
     return ask(dspy.LM(settings.model, cache=False, num_retries=0, engine=found.engine))
 
 
-def router_config(settings: ModelSettings, found: Route) -> RouterConfig:
-    """Key, address and timeouts for DSPy's wire. Raises ModelError without a key."""
+def router_config(settings: ModelSettings, found: Route, transport: object | None = None) -> RouterConfig:
+    """Key, address and timeouts for DSPy's wire, or the transport in their place. Raises ModelError without a key."""
     key, url = api_key(settings, found), base_url(settings)
     return RouterConfig(
         api_keys={found.provider: key} if key is not None else None,
         base_urls={found.provider: url} if url is not None else None,
-        timeouts=timeouts_for(settings.timeout),
+        timeouts=timeouts_for(settings.timeout) if transport is None else None,
+        transport=transport,
         providers=declared(),
     )
 
