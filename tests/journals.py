@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,15 @@ def run(id: str = "r1", **changes: Any) -> RunRecord:
     return RunRecord(id=id, **{**fields, **changes})
 
 
-def started(script: str, path: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A process that runs `script` with the journal at `path`; it has `path`, `say`, `entry`, `key`, `WORST`."""
+def started(script: str, path: Path, *arguments: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """A process that runs `script` with the journal at `path`; it has `path`, `say`, `entry`, `key`, `WORST`.
+
+    `under`: the beginning of a command line that runs it.
+    """
     tests = str(Path(__file__).parent)
     code = f"import sys; sys.path[:0] = [{tests!r}]\n{_PREAMBLE}\n{script}"
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, str(path), *arguments],
+        [*under, sys.executable, "-W", "error", "-c", code, str(path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdin=subprocess.PIPE,

@@ -80,7 +80,7 @@ def load(connection: apsw.Connection, file: Path, store: Store) -> None:
             for number, line in enumerate(lines, start=1):
                 try:
                     _read(connection, number, json.loads(line), store)
-                except (ValueError, TypeError, KeyError, apsw.Error) as error:
+                except (ValueError, TypeError, KeyError, AttributeError, apsw.ConstraintError) as error:
                     text = " ".join(str(error).split()) or type(error).__name__
                     raise DataError(
                         f"{place}: line {number}: not a line that `ragc journal export` writes ({text})"

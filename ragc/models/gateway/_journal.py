@@ -46,7 +46,6 @@ from ragc.models.gateway._records import (
     Use,
 )
 from ragc.models.gateway._rows import SELECT, Row, entry_of, key_bytes, microseconds, now
-from ragc.models.gateway._schema import Damaged
 from ragc.models.gateway._summary import summary
 from ragc.models.gateway._texts import Texts, put_together
 from ragc.models.gateway._writer import Work, Writer
@@ -358,7 +357,7 @@ class Journal:
         """Turn what SQLite, the disk or a checksum object to into an error of one line."""
         try:
             yield
-        except (apsw.Error, OSError, Damaged) as error:
+        except (apsw.Error, OSError, *_damage.DAMAGE) as error:
             raise _damage.tell(self._database, error) from error
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def opened(path: Path | None, *, read_only: bool) -> Opened:
             journal.close()
             raise
         return journal
-    except (apsw.Error, OSError, Damaged) as error:
+    except (apsw.Error, OSError, *_damage.DAMAGE) as error:
         raise _damage.tell(database, error) from error
 
 
@@ -77,6 +78,8 @@ def _prepared(database: Database) -> str | None:
     """Open the connection that writes, and make the tables of a new journal. Returns why it is damaged, if it is."""
     try:
         connection = database.writer()
+        if connection.readonly("main"):
+            _complain(database)
         if check(connection, database.name):
             return None
         connection.execute("BEGIN IMMEDIATE")
@@ -93,3 +96,10 @@ def _prepared(database: Database) -> str | None:
     except (*_damage.DAMAGE, apsw.SQLError) as error:
         return str(error)
     return None
+
+
+def _complain(database: Database) -> None:
+    """SQLite takes the file for read-only: because it is, or because a byte of its header says so."""
+    if database.path is not None and os.access(database.path, os.W_OK):
+        raise Damaged("its header says that it cannot be written")
+    raise RagcError(f"{database.name} cannot be written; see who owns it and its folder")

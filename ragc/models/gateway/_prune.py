@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
-from ragc.models.gateway._rows import opened
+from ragc.models.gateway._rows import opened, price
 
 _KEPT_RUNS = "SELECT id FROM runs WHERE artifact IS NOT NULL OR state IN ('running', 'interrupted') OR changed >= ?1"
 """Runs that an artifact came from, that can still go on, or that are young."""
@@ -49,7 +49,7 @@ def remove(connection: apsw.Connection, before: int) -> Removed:
     _remove_texts(connection)
     connection.execute("DROP TABLE old")
     connection.execute("DROP TABLE kept")
-    return Removed(entries, sum((count * Fraction(usd) for usd, count in prices), Fraction()), runs)
+    return Removed(entries, sum((count * price(usd) for usd, count in prices), Fraction()), runs)
 
 
 def _remove_texts(connection: apsw.Connection) -> None:

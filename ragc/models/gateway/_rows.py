@@ -148,6 +148,14 @@ def checksum(figures: Sequence[object], body: bytes) -> int:
     return zlib.crc32(repr(tuple(figures)).encode(), zlib.crc32(body))
 
 
+def price(usd: str) -> Fraction:
+    """Return US dollars as they are stored. Raises Damaged when they are not."""
+    try:
+        return Fraction(usd)
+    except (ValueError, ZeroDivisionError) as error:
+        raise Damaged(f"{usd!r} is no price") from error
+
+
 def key_bytes(key: str) -> bytes:
     """Return a key as it is stored. Raises ValueError when it is not 64 hexadecimal digits."""
     found = bytes.fromhex(key)

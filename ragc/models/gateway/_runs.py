@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from typing import Any
 
 import apsw
 
 from ragc.models.gateway._account import Amounts
 from ragc.models.gateway._records import Cost, RunChanges, RunRecord, StepRecord, Use
-from ragc.models.gateway._rows import iso, key_bytes, now
+from ragc.models.gateway._rows import iso, key_bytes, now, price
+from ragc.models.gateway._schema import Damaged
 
 _COLUMNS = "id, task, identity, components, caps, generation, state, stop, artifact, seconds, created"
 
@@ -48,8 +48,8 @@ def find(connection: apsw.Connection, where: str = "TRUE", values: Sequence[Any]
             id=id,
             task=task,
             identity=identity,
-            components=json.loads(components),
-            caps=json.loads(caps),
+            components=_object(components),
+            caps=_object(caps),
             generation=generation,
             state=state,
             stop=stop,
@@ -89,7 +89,23 @@ def keep(connection: apsw.Connection, artifact: str, record: RunRecord, needs: I
 def sealed(connection: apsw.Connection, artifact: str) -> list[RunRecord]:
     """Return the runs that sealed an artifact, as they were then."""
     rows = connection.execute("SELECT record FROM artifacts WHERE id = ? ORDER BY run", (artifact,))
-    return [RunRecord(**json.loads(record)) for (record,) in rows]
+    return [record_of(record) for (record,) in rows]
+
+
+def record_of(record: str) -> RunRecord:
+    """Return a run as `keep` wrote it down. Raises Damaged."""
+    try:
+        return RunRecord(**_object(record))
+    except TypeError as error:
+        raise Damaged(f"a run is not what was stored ({error})") from error
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise Damaged(f"a run is not what was stored ({error})") from error
+    return value
 
 
 def record_step(connection: apsw.Connection, run: str, step: StepRecord) -> None:
@@ -163,7 +179,7 @@ def _total(rows: Iterable[tuple[Any, ...]]) -> Amounts:
     """The sum of rows: how many have this price, calls, input tokens, output tokens, price of one."""
     total = Amounts()
     for number, calls, tokens, output, usd in rows:
-        total += Amounts(calls, tokens, output, number * Fraction(usd or 0))
+        total += Amounts(calls, tokens, output, number * price(usd or "0"))
     return total
 
 

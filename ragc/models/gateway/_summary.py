@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ragc.models.gateway import _runs
 from ragc.models.gateway._database import Database
 from ragc.models.gateway._records import Share, Summary
+from ragc.models.gateway._rows import price
 
 
 class _Group(NamedTuple):
@@ -63,6 +64,6 @@ def _sum(name: str, groups: Iterable[_Group]) -> Share:
         entries=sum(group.entries for group in part),
         input_tokens=sum(group.input_tokens for group in part),
         output_tokens=sum(group.output_tokens for group in part),
-        usd=sum((group.entries * Fraction(group.usd) for group in part if group.usd is not None), Fraction()),
+        usd=sum((group.entries * price(group.usd) for group in part if group.usd is not None), Fraction()),
         unpriced=sum(group.entries for group in part if group.usd is None),
     )
