@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import sys
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     import dspy
 
 _MARK = "__ragc_root__"
+_AN_OPTIMIZER = (
+    "an optimizer is a function (program, run, *, settings) that returns a program, and may call DSPy's optimizers; "
+    "optimizers/bootstrap.py shows one"
+)
+_A_METRIC = "a metric is a function (example, prediction) that returns a number from 0 to 1"
 # sys.path and sys.modules are the process's, so what ragc added to them is remembered for the process as well.
 _lock = threading.RLock()
 _path_entry: list[str] = []
@@ -49,15 +55,21 @@ def load_program(project: Project, spec: str) -> type[dspy.Module]:
 def load_optimizer(project: Project, spec: str) -> Callable[..., Any]:
     """Return the optimizer function that `spec` names: `module:function`, or the bare name of a file in `optimizers/`.
 
-    A bare name means the only public function that the file itself defines. Raises ConfigError with the cause.
+    A bare name means the only public function that the file itself defines. Raises ConfigError with the cause, also for
+    what would fail only when it is called, after the baseline was paid: a class such as DSPy's own optimizers, or a
+    function with other parameters than (program, run, *, settings).
     """
 
     def is_optimizer(value: object, module: ModuleType) -> bool:
         return inspect.isfunction(value) and value.__module__ == module.__name__ and not value.__name__.startswith("_")
 
     found, place = _find(project, spec, "optimizers", "optimizer", is_optimizer)
-    if not callable(found):
-        raise ConfigError(f'optimizer "{place}": not a function but {_kind(found)}')
+    if not inspect.isfunction(found):
+        raise ConfigError(f'optimizer "{place}": not a function but {_kind(found)}; {_AN_OPTIMIZER}')
+    taken = [p for p in inspect.signature(found).parameters.values() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+    if [p.name for p in taken] != ["program", "run"] or any(p.kind is p.VAR_POSITIONAL for p in taken):
+        shown = ", ".join(str(p.replace(annotation=p.empty)) for p in taken)
+        raise ConfigError(f'optimizer "{place}": takes ({shown}); {_AN_OPTIMIZER}')
     function: Callable[..., Any] = found
     return function
 
@@ -96,7 +108,9 @@ def _attribute(module: ModuleType, path: str, what: str) -> Any:
         try:
             value = getattr(value, name)
         except AttributeError as error:
-            public = [known for known in vars(value) if not known.startswith("_")] if hasattr(value, "__dict__") else []
+            public = [known for known in getattr(value, "__dict__", {}) if not known.startswith("_")]
+            if what == "metric":
+                public = [known for known in public if inspect.isfunction(vars(value)[known])]
             raise ConfigError(f'{what} "{module.__name__}:{path}": no "{name}", {nearest(name, public)}') from error
     return value
 
@@ -173,11 +187,21 @@ def _missing(project: Project, name: str, what: str) -> str:
     folder, _, last = name.rpartition(".")
     file = f"{name.replace('.', '/')}.py"
     beside = project.root / folder.replace(".", "/")
-    known = [path.stem for path in beside.glob("*.py") if not path.stem.startswith("_")] if beside.is_dir() else []
-    advice = nearest(last, known) if known else "see the spelling"
+    files = [path for path in beside.glob("*.py") if not path.stem.startswith("_")] if beside.is_dir() else []
+    known = [path.stem for path in files if what != "metric" or _holds_metric(path)]
+    advice = nearest(last, known) if known else f"write it: {_A_METRIC}" if what == "metric" else "see the spelling"
     if "did you mean" not in advice and _is_starter(folder, last):
         advice = f'run "ragc add {what} {last}" to copy it in'
     return f'unknown {what} "{name}": no {file} in {project.root}, {advice}'
+
+
+def _holds_metric(file: Path) -> bool:
+    """Whether the file defines a function of two arguments; it is read and not run."""
+    try:
+        body = ast.parse(file.read_bytes()).body
+    except (SyntaxError, ValueError, OSError):
+        return False
+    return any(isinstance(node, ast.FunctionDef) and len(node.args.args) == 2 for node in body)
 
 
 def _is_starter(folder: str, name: str) -> bool:

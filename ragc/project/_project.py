@@ -73,13 +73,18 @@ class Project:
     def with_lm(self, model: str) -> Project:
         """Return the project with another model, as `--lm` gives it: a name or, in braces, a TOML table.
 
-        A name of the configured model's provider is another model at the same endpoint.
+        A name of the configured model's provider, or one without a provider, is another model at the same endpoint.
         """
         from ragc.project._read import read_model
         from ragc.project._settings import ModelSettings
 
         lm = read_model(model.strip(), ModelSettings, self.settings.lm, "--lm")
         return replace(self, settings=self.settings.model_copy(update={"lm": lm}))
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal of all runs is."""
+        return self.root / ".ragc" / "journal.db"
 
     def splits_path(self, task: TaskSettings) -> Path:
         """Return where the task's splits are committed: `splits.json` beside `examples.…`.

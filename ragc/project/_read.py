@@ -67,12 +67,17 @@ def read_model(value: str, kind: type[_Model], configured: _Model, source: str) 
 
     The model that is configured already keeps its table. Another name of the same provider keeps the endpoint of one's
     own and its key variable, so that no document goes to the provider's public one by mistake; price and limits belong
-    to the model and are not kept. Raises ConfigError, in which `source` is the flag's or the variable's name.
+    to the model and are not kept. A name without a provider (`rail-2`) is one of the configured provider
+    (`openai/rail-2`), but for `local/…`, which is none. Raises ConfigError, in which `source` is the flag's or the
+    variable's name.
     """
+    provider = _provider(configured.model)
+    if value and "/" not in value and not value.startswith("{") and provider not in (configured.model, "local/"):
+        value = provider + value
     if value == configured.model:
         return configured
     data: Any = value
-    if configured.base_url is not None and _provider(value) == _provider(configured.model):
+    if configured.base_url is not None and _provider(value) == provider:
         data = {"model": value, "base_url": configured.base_url, "api_key_env": configured.api_key_env}
     elif value.startswith("{"):
         try:

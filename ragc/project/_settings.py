@@ -6,9 +6,10 @@ import keyword
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ragc._secrets import has_password, hide_variable
+from ragc.errors import ConfigError
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -139,6 +140,39 @@ class Budget(_Table):
     """Tokens of the responses, reasoning included."""
     seconds: Amount | None = None
     """Wall-clock time: no call begins later."""
+
+    @classmethod
+    def from_flags(
+        cls,
+        configured: Budget,
+        *,
+        usd: float | None = None,
+        calls: int | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        seconds: float | None = None,
+    ) -> Budget:
+        """Return the budget with the caps that were given (`--budget-usd` and so on) over the configured ones.
+
+        Raises ConfigError, naming the flag, for a cap that is none: zero or below, not a number, half a call.
+        """
+        flags = {
+            "usd": usd,
+            "calls": calls,
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+            "seconds": seconds,
+        }
+        given = {name: value for name, value in flags.items() if value is not None}
+        try:
+            return cls.model_validate({**configured.model_dump(), **given})
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            name = str(fault["loc"][0])
+            kind = "a number" if name in ("usd", "seconds") else "a whole number"
+            expected = "more than 0" if fault["type"] == "greater_than" else kind
+            value = f"{given[name]:g}" if isinstance(given[name], float) else given[name]
+            raise ConfigError(f"--budget-{name.replace('_', '-')} {value}: expected {expected}") from error
 
 
 class Limits(_Table):

@@ -141,9 +141,61 @@ def test_unknown_optimizer_names_the_nearest(make_project: MakeProject) -> None:
         load_optimizer(project, "bootstrp")
 
 
-def test_optimizer_must_be_a_function(make_project: MakeProject) -> None:
-    with pytest.raises(ConfigError, match="not a function but an object of int"):
-        load_optimizer(make_project({"optimizers/b.py": "b = 3"}), "optimizers.b:b")
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ("dspy:MIPROv2", "not a function but the class MIPROv2"),
+        ("odd:app", "not a function but an object of int"),
+        ("odd:metric", r"takes \(example, prediction\)"),
+        ("odd:anything", r"takes \(\*args\)"),
+        ("odd:positional", r"takes \(program, run, demos=3\)"),
+    ],
+)
+def test_what_is_no_optimizer_is_refused_with_what_one_is(make_project: MakeProject, spec: str, found: str) -> None:
+    source = """
+app = 3
+def metric(example, prediction): ...
+def anything(*args, **kwargs): ...
+def positional(program, run, demos=3): ...
+"""
+    with pytest.raises(ConfigError, match=found) as caught:
+        load_optimizer(make_project({"odd.py": source}), spec)
+    message = str(caught.value)
+    assert message.startswith(f'optimizer "{spec}": ')
+    assert "an optimizer is a function (program, run, *, settings)" in message
+    assert "optimizers/bootstrap.py shows one" in message
+    assert "\n" not in message
+
+
+def test_a_decorated_optimizer_is_one(make_project: MakeProject) -> None:
+    source = """
+import functools
+
+def told(function):
+    @functools.wraps(function)
+    def inner(*args, **kwargs):
+        return function(*args, **kwargs)
+    return inner
+
+@told
+def mine(program, run, *, demos=3, **more): ...
+"""
+    assert load_optimizer(make_project({"optimizers/own.py": source}), "optimizers.own:mine").__name__ == "mine"
+
+
+def test_an_unknown_metric_is_offered_modules_that_hold_one(make_project: MakeProject) -> None:
+    files = {"service.py": "def ask(asked): ...", "broken.py": "def f(:"}
+    project = make_project(files)
+    with pytest.raises(ConfigError) as caught:
+        load_object(project, "metrics:close", "metric")
+    assert str(caught.value).endswith(
+        "write it: a metric is a function (example, prediction) that returns a number from 0 to 1"
+    )
+    (project.root / "scores.py").write_text("import os\ndef close(example, prediction): ...\n")
+    with pytest.raises(ConfigError, match=r"no metrics\.py in .*, known are scores$"):
+        load_object(project, "metrics:close", "metric")
+    with pytest.raises(ConfigError, match=r'no "far", known are close$'):
+        load_object(project, "scores:far", "metric")
 
 
 def test_any_object_by_name(make_project: MakeProject) -> None:

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ragc.errors import ConfigError
-from ragc.project import Project
+from ragc.project import Budget, Project
 
 MakeProject = Callable[..., Project]
 TASK = '[tool.ragc.tasks.handbook]\nprogram = "grounded"\ncorpus = "c"\nexamples = "e.jsonl"\n'
@@ -234,11 +235,54 @@ def test_flag_with_another_model_of_the_same_provider_stays_at_the_endpoint(
     other = project.with_lm("openai/other").settings.lm
     assert (other.model, other.base_url, other.api_key_env) == ("openai/other", "http://host", "OUR_KEY")
     assert other.max_tokens is None
-    for elsewhere in ("anthropic/claude", "gpt-5", "local/smollm2-135m-instruct", '{ model = "openai/other" }'):
+    for elsewhere in ("anthropic/claude", "local/smollm2-135m-instruct", '{ model = "openai/other" }'):
         lm = project.with_lm(elsewhere).settings.lm
         assert (lm.base_url, lm.api_key_env) == (None, None), elsewhere
     monkeypatch.setenv("RAGC_LM", "openai/other")
     assert Project.find(project.root).settings.lm.base_url == "http://host"
+
+
+def test_a_name_without_a_provider_is_one_of_the_configured_provider(make_project: MakeProject) -> None:
+    table = '{ model = "openai/ours", base_url = "http://host", api_key_env = "OUR_KEY", max_tokens = 9 }'
+    project = make_project(config=f"[tool.ragc]\nlm = {table}")
+    lm = project.with_lm("rail-2").settings.lm
+    assert (lm.model, lm.base_url, lm.api_key_env) == ("openai/rail-2", "http://host", "OUR_KEY")
+    assert project.with_lm("ours").settings.lm.max_tokens == 9
+    ollama = make_project(config='[tool.ragc]\nlm = "ollama/llama3.2"', name="other")
+    assert ollama.with_lm("llama3.2:3b").settings.lm.model == "ollama/llama3.2:3b"
+
+
+@pytest.mark.parametrize("configured", ["local/smollm2-135m-instruct", "gpt-5"])
+def test_a_name_without_a_provider_stays_where_none_is_configured(make_project: MakeProject, configured: str) -> None:
+    project = make_project(config=f'[tool.ragc]\nlm = "{configured}"')
+    assert project.with_lm("gpt-5-mini").settings.lm.model == "gpt-5-mini"
+
+
+def test_flags_stand_over_the_configured_budget() -> None:
+    configured = Budget(usd=2.0, calls=100, seconds=60.0)
+    budget = Budget.from_flags(configured, usd=0.5, output_tokens=9)
+    assert budget == Budget(usd=0.5, calls=100, seconds=60.0, output_tokens=9)
+    assert Budget.from_flags(configured) == configured
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"usd": -1.0}, "--budget-usd -1: expected more than 0"),
+        ({"usd": 0}, "--budget-usd 0: expected more than 0"),
+        ({"usd": float("nan")}, "--budget-usd nan: expected a number"),
+        ({"usd": float("inf")}, "--budget-usd inf: expected a number"),
+        ({"calls": 0}, "--budget-calls 0: expected more than 0"),
+        ({"calls": 2.5}, "--budget-calls 2.5: expected a whole number"),
+        ({"input_tokens": -3}, "--budget-input-tokens -3: expected more than 0"),
+        ({"output_tokens": -3}, "--budget-output-tokens -3: expected more than 0"),
+        ({"seconds": -0.5}, "--budget-seconds -0.5: expected more than 0"),
+    ],
+)
+def test_a_flag_that_is_no_budget_is_named(flags: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Budget.from_flags(Budget(usd=2.0), **flags)
+    assert str(caught.value) == expected
 
 
 def test_flag_may_be_a_table(make_project: MakeProject) -> None:
