@@ -165,7 +165,7 @@ def refuse_secrets(files: Mapping[str, bytes], *tables: Mapping[str, Any]) -> No
     for name, data in files.items():
         secret = find_secret(data, variables)
         if secret is not None:
-            raise ArtifactError(f"{name} would hold the value of {secret}; take it out, keys stay in the environment")
+            raise ArtifactError(f"{name} holds the value of {secret}; take it out, keys stay in the environment")
 
 
 def _told(content: Content) -> Content:

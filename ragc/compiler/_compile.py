@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ragc._messages import counted
-from ragc.artifact import check_target
+from ragc.artifact import check_target, collect_sources, refuse_secrets
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._estimate import (
     CANDIDATE_FACTOR,
@@ -89,10 +90,22 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     started = time.perf_counter()
     bench = open_bench(found, chosen, budget=budget, threads=threads, on_event=on_event, strict=strict)
     try:
+        _refuse_secrets(bench, values)
         compilation = _Compilation(bench, name, function, values, budget, seed, on_event, started)
         return compilation.dry(exact=exact) if dry_run else compilation.whole()
     finally:
         bench.close()
+
+
+def _refuse_secrets(bench: Bench, values: Mapping[str, Any]) -> None:
+    """Raises ArtifactError for a key in what will be sealed whatever the run finds: refused before anything is paid."""
+    sources = collect_sources(bench.project.root, bench.program_class.__module__)
+    settings = bench.project.settings
+    refuse_secrets(
+        {**sources, "--set": json.dumps(dict(values), default=str).encode()},
+        settings.lm.model_dump(),
+        settings.embedder.model_dump(),
+    )
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ragc.artifact import Content, Sealed, _folder, check_target, seal, verify
+from ragc.artifact import Candidate, Content, Question, Sealed, _folder, check_target, seal, verify
 from ragc.errors import ArtifactError, RagcError
 
 MakeContent = Callable[..., Content]
@@ -133,7 +133,7 @@ def test_the_key_of_the_model_is_refused_wherever_it_stands(
     monkeypatch.setenv(variable, secret)
     lm = {**content().lm, "api_key_env": None if variable == "OPENAI_API_KEY" else variable}
     leaking = content(lm=lm, sources={"programs/plain.py": f"KEY = '{secret}'\n".encode()})
-    with pytest.raises(ArtifactError, match=rf"source/programs/plain\.py would hold the value of {variable}") as caught:
+    with pytest.raises(ArtifactError, match=rf"source/programs/plain\.py holds the value of {variable}") as caught:
         seal(leaking, sealed.path)
     assert secret not in str(caught.value)
     assert verify(sealed.path).id == sealed.id
@@ -148,6 +148,23 @@ def test_no_secret_is_in_any_file(root: Path, content: MakeContent, monkeypatch:
     assert files
     assert not [file for file in files if secret.encode() in file.read_bytes()]
     assert not [file for file in files if file.read_bytes().startswith((b"\x80", b"PK"))]
+
+
+def test_what_is_told_of_a_run_is_cleaned_and_not_refused(
+    root: Path, content: MakeContent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "sk-planted-1234567890"
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    told = content(
+        questions=(Question(id="q1", question="?", answers=(), baseline=f"it is {secret}", error=f"no {secret}"),),
+        candidates=(Candidate(label=f"tried {secret}", score=0.5, why_not=secret),),
+        built={**content().built, "strangers": [f"openai/{secret}"]},
+        results={**content().results, "note": secret},
+    )
+    path = seal(told, root / "compiled" / "plain").path
+    files = [file.read_bytes() for file in path.rglob("*") if file.is_file()]
+    assert not [data for data in files if secret.encode() in data]
+    assert any(b"it is ***" in data for data in files) and any(b"tried ***" in data for data in files)
 
 
 def test_an_address_with_a_password_is_refused(root: Path, content: MakeContent) -> None:
