@@ -11,6 +11,7 @@ import copy
 import functools
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -117,36 +118,36 @@ def lm_option(instead_of: str) -> Callable[[_Decorated], _Decorated]:
     return click.option(
         "--lm",
         metavar="MODEL",
-        help=f"Another model than the {instead_of} one: a name (the same provider: at the same base_url, with the same "
-        "key), or a TOML table.",
+        help=f"Another model than the {instead_of} one: provider/name, the name alone for the same provider (which keeps "
+        "base_url and key), or a TOML table.",
     )
 
 
 def emit(value: Any) -> None:
     """Print one JSON object on stdout. Called once a command; NaN and infinity are refused with ValueError."""
-    say(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if _stdout().isatty() else None))
+    _print(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if _stdout().isatty() else None))
 
 
-def say(text: str = "") -> None:
-    """Print a result on stdout. A reader that went away (`| head`) ends the printing and not the work."""
-    stream = _stdout()
-    try:
-        click.echo(text, file=stream, color=_color(stream))
-    except BrokenPipeError:
-        results_lost_their_reader()
+def say(text: str = "", *, indent: int = 0) -> None:
+    """Print a result on stdout, on a terminal broken at words, `indent` columns in from the second line on.
+
+    A reader that went away (`| head`) ends the printing and not the work.
+    """
+    _print(_broken(text, _stdout(), indent))
 
 
-def note(text: str) -> None:
-    """Print a message on stderr, without any secret that it may quote."""
+def note(text: str, *, indent: int = 2) -> None:
+    """Print a message on stderr, broken like a result's, without any secret that it may quote."""
     from ragc._secrets import redact
 
-    click.echo(redact(text), file=sys.stderr, color=_color(sys.stderr))
+    click.echo(_broken(redact(text), sys.stderr, indent), file=sys.stderr, color=_color(sys.stderr))
 
 
 def row(label: str, *lines: str, err: bool = False) -> None:
     """Print a label in 10 columns and its text; further lines stand below the first. `err`: on stderr, as a message."""
     for number, line in enumerate(lines or ("",)):
-        (note if err else say)(f"{label if number == 0 else '':<{LABEL_WIDTH}} {line}".rstrip())
+        text = f"{label if number == 0 else '':<{LABEL_WIDTH}} {line}".rstrip()
+        (note if err else say)(text, indent=LABEL_WIDTH + 1)
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -154,7 +155,39 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
     widths = [max((len(r[column]) for r in rows), default=0) for column in range(len(rows[0]) if rows else 0)]
     for cells in rows:
         aligned = (cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(cells))
-        say("  ".join(aligned).rstrip())
+        _print("  ".join(aligned).rstrip())
+
+
+def columns(stream: TextIO | None = None) -> int | None:
+    """How wide the terminal behind `stream` (default: where results go) is; None where there is none."""
+    stream = _stdout() if stream is None else stream
+    if not stream.isatty():
+        return None
+    if (given := os.environ.get("COLUMNS", "")).isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _broken(text: str, stream: TextIO, indent: int) -> str:
+    """`text` broken at words for the terminal behind `stream`, `indent` columns in from the second line on.
+
+    Piped it stays whole, for a program or `grep` to read, and so does what has several lines (a traceback). A word that
+    is too long for a line is left to the terminal. Colours take no room.
+    """
+    width = columns(stream)
+    if width is None or "\n" in text or width - indent < LABEL_WIDTH:
+        return text
+    lines = [""]
+    for word in re.findall(r" *\S+", text):
+        longer = lines[-1] + word
+        if len(click.unstyle(longer)) > width and len(click.unstyle(lines[-1])) > indent:
+            lines.append(" " * indent + word.lstrip(" "))
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def style(text: str, **how: Any) -> str:
@@ -249,7 +282,7 @@ def _rich_bar() -> Any:
 
 
 def keep_results_apart(command: click.Command) -> click.Command:
-    """A copy of the command, whose callback runs with the stdout of libraries led to stderr."""
+    """A copy of the command, and of the commands in it, whose callbacks run with the stdout of libraries on stderr."""
     callback = command.callback
     if callback is None:
         return command
@@ -261,6 +294,8 @@ def keep_results_apart(command: click.Command) -> click.Command:
 
     command = copy.copy(command)
     command.callback = apart
+    if isinstance(command, click.Group):
+        command.commands = {name: keep_results_apart(one) for name, one in command.commands.items()}
     return command
 
 
@@ -302,6 +337,15 @@ def results_lost_their_reader() -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(sink, _stdout().fileno())
     os.close(sink)
+
+
+def _print(text: str) -> None:
+    """Print on the real stdout, as it is."""
+    stream = _stdout()
+    try:
+        click.echo(text, file=stream, color=_color(stream))
+    except BrokenPipeError:
+        results_lost_their_reader()
 
 
 def _stdout() -> TextIO:

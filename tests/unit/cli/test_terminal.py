@@ -131,3 +131,73 @@ def test_no_color_is_honoured(variable: str | None, colored: bool, monkeypatch: 
 def test_nothing_is_coloured_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
     say(_terminal.style("red", fg="red"))
     assert capsys.readouterr().out == "red\n"
+
+
+def test_a_terminal_gets_lines_broken_at_words_and_below_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = _Terminal(), _Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setenv("COLUMNS", "30")
+    row("made", "eleven files in a folder that has a long name", "short")
+    row("made", "eleven files in a folder", err=True)
+    note("error: a message that goes on for longer than that")
+    say("an answer that is longer than thirty columns")
+    assert out.getvalue().splitlines() == [
+        "made       eleven files in a",
+        "           folder that has a",
+        "           long name",
+        "           short",
+        "an answer that is longer than",
+        "thirty columns",
+    ]
+    assert err.getvalue().splitlines() == [
+        "made       eleven files in a",
+        "           folder",
+        "error: a message that goes on",
+        "  for longer than that",
+    ]
+
+
+def test_what_a_terminal_breaks_is_whole_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    long = " ".join(["word"] * 60)
+    row("made", long)
+    note(long)
+    assert capsys.readouterr() == (f"made       {long}\n", f"{long}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"x{'y' * 40} z", [f"x{'y' * 40}", "z"]),
+        ("two  spaces   stay", ["two  spaces   stay"]),
+        ("Traceback (most recent call last):\n  File that is long", None),
+        ("", [""]),
+    ],
+    ids=["a long word", "inner spaces", "several lines", "nothing"],
+)
+def test_what_cannot_be_broken_is_left_to_the_terminal(
+    text: str, lines: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = _Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "20")
+    say(text)
+    assert out.getvalue().splitlines() == (text.splitlines() if lines is None else lines)
+
+
+def test_colours_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = _Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "20")
+    say(_terminal.style("twenty columns wide.", fg="red"))
+    assert out.getvalue().count("\n") == 1
+
+
+def test_json_and_tables_are_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = _Terminal()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "20")
+    emit({"answer": "a text that is longer than twenty columns"})
+    assert json.loads(out.getvalue())
+    table([["a cell that is long", "another that is long"]])
+    assert out.getvalue().splitlines()[-1] == "a cell that is long  another that is long"
