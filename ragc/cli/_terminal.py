@@ -118,8 +118,8 @@ def lm_option(instead_of: str) -> Callable[[_Decorated], _Decorated]:
     return click.option(
         "--lm",
         metavar="MODEL",
-        help=f"Another model than the {instead_of} one: provider/name, the name alone for the same provider (which keeps "
-        "base_url and key), or a TOML table.",
+        help=f"Another model than the {instead_of} one: provider/name, or a name alone for the same provider (whose "
+        "base_url and key stay), or a TOML table.",
     )
 
 
