@@ -42,7 +42,11 @@ def page() -> str:
         command = group.get_command(context, name)
         if command is None:
             raise LookupError(f"no command {name}")
-        parts.append(_help(f"ragc {name}", click.Context(command, parent=context, info_name=name)))
+        inside = click.Context(command, parent=context, info_name=name)
+        parts.append(_help(f"ragc {name}", inside))
+        if isinstance(command, click.Group):
+            for word, part in command.commands.items():
+                parts.append(_help(f"ragc {name} {word}", click.Context(part, parent=inside, info_name=word)))
     return "\n".join([*parts, TAIL.removeprefix("\n")])
 
 

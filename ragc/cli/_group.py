@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "Score an artifact on its task's examples.",
     "ask": "Answer QUESTION with an artifact, and show the passages that support the answer.",
     "show": "Show what an artifact is, how good it is and what it cost.",
+    "journal": "Show what the journal holds, and what was paid for it, by task, model and run.",
     "verify": "Check every file of an artifact against its manifest.",
     "doctor": "Say what is installed, reachable and configured, and what to do about the rest.",
 }

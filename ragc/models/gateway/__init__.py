@@ -3,20 +3,78 @@
 Each of its promises stands in a file of its own, with its invariant at the top: `_account` (spend never passes a cap),
 `_journal` (nothing that was received is lost, or asked for again), `_limiter` (one refusal slows all threads alike),
 `_retry` (no failure is tried for ever).
+
+Names are loaded on first use: serving an artifact needs no journal, and reading a journal no provider.
 """
 
 from __future__ import annotations
 
-from ragc.models.gateway._account import Account, Amounts, Reservation
-from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
+from typing import TYPE_CHECKING
+
+from ragc._lazy import on_first_use
+
+if TYPE_CHECKING:
+    from ragc.models.gateway._account import Account, Amounts, Reservation
+    from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
+    from ragc.models.gateway._journal import Journal
+    from ragc.models.gateway._records import (
+        Claimed,
+        Cost,
+        Entry,
+        Failure,
+        Pruned,
+        RunRecord,
+        RunState,
+        Share,
+        StepRecord,
+        Summary,
+        Use,
+    )
+
+_HOME = {
+    "Account": "_account",
+    "Amounts": "_account",
+    "Claimed": "_records",
+    "Cost": "_records",
+    "Counted": "_bounds",
+    "Entry": "_records",
+    "Failure": "_records",
+    "Journal": "_journal",
+    "Pruned": "_records",
+    "Reservation": "_account",
+    "RunRecord": "_records",
+    "RunState": "_records",
+    "Share": "_records",
+    "StepRecord": "_records",
+    "Summary": "_records",
+    "Use": "_records",
+    "actual": "_bounds",
+    "embedding_actual": "_bounds",
+    "embedding_worst_case": "_bounds",
+    "worst_case": "_bounds",
+}
 
 __all__ = [
     "Account",
     "Amounts",
+    "Claimed",
+    "Cost",
     "Counted",
+    "Entry",
+    "Failure",
+    "Journal",
+    "Pruned",
     "Reservation",
+    "RunRecord",
+    "RunState",
+    "Share",
+    "StepRecord",
+    "Summary",
+    "Use",
     "actual",
     "embedding_actual",
     "embedding_worst_case",
     "worst_case",
 ]
+
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

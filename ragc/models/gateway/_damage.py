@@ -28,12 +28,15 @@ def tell(database: Database, error: Exception) -> Exception:
     """Return what a caller raises for `error`, in one line; damage is marked, for the next opening to look into."""
     if not isinstance(error, DAMAGE):
         return told(database.name, error)
-    if database.path is not None and not database.read_only:
+    if database.path is not None:
         with contextlib.suppress(OSError):
             mark(database.path).touch()
-    return RagcError(
-        f"{database.name} is damaged ({error}); run the command again: it is set aside, and what can be read is kept"
+    how = (
+        "a command that writes to it, such as `ragc compile`, sets it aside"
+        if database.read_only
+        else "run the command again: it is set aside"
     )
+    return RagcError(f"{database.name} is damaged ({error}); {how}, and what can be read is kept")
 
 
 def mark(path: Path) -> Path:
