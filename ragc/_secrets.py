@@ -96,11 +96,24 @@ def find_secret(data: bytes | str, variables: Iterable[str] = ()) -> str | None:
     return None
 
 
-def _known(variables: Iterable[str], *, data: bool) -> dict[str, str]:
+def _known(variables: Iterable[str], *, data: bool) -> Mapping[str, str]:
     """Every secret with the name of where it comes from; for data only those that no other word can be."""
     with _lock:
-        found, named = dict(_values), {*_variables, *variables}
-    for name, value in os.environ.items():
+        hidden, named = frozenset(_values.items()), frozenset((*_variables, *variables))
+    return _among(_environment(), hidden, named, data)
+
+
+def _environment() -> frozenset[tuple[Any, Any]]:
+    # Asked for at every call of a model: what `os.environ` wraps is compared twenty times as fast as it is read.
+    return frozenset(getattr(os.environ, "_data", os.environ).items())
+
+
+@functools.lru_cache(maxsize=8)
+def _among(
+    environment: frozenset[tuple[Any, Any]], hidden: frozenset[tuple[str, str]], named: frozenset[str], data: bool
+) -> Mapping[str, str]:
+    found = dict(hidden)
+    for name, value in sorted((os.fsdecode(name), os.fsdecode(value)) for name, value in environment):
         if name in named:
             if _is_secret(name, value):
                 found[value] = name

@@ -105,7 +105,8 @@ def _beginnings(request: Request) -> list[bytes]:
     so_far = hashlib.blake2b(repr((request.system, request.tools, config.response_format)).encode(), digest_size=16)
     digests = [so_far.digest()]
     for message in request.messages[:-1]:
-        so_far.update(repr(message).encode())
+        said = [part.text if part.type == "text" else repr(part) for part in message.parts]
+        so_far.update(repr((message.role, said)).encode())
         digests.append(so_far.digest())
     return digests
 
