@@ -282,14 +282,19 @@ def _rich_bar() -> Any:
 
 
 def keep_results_apart(command: click.Command) -> click.Command:
-    """A copy of the command, and of the commands in it, whose callbacks run with the stdout of libraries on stderr."""
+    """A copy of the command, and of the commands in it, whose callbacks run with the stdout of libraries on stderr.
+
+    What libraries log has no secret in it.
+    """
     callback = command.callback
     if callback is None:
         return command
 
     @functools.wraps(callback)
     def apart(*args: Any, **kwargs: Any) -> Any:
-        with libraries_on_stderr():
+        from ragc.cli._logs import logs_without_secrets
+
+        with libraries_on_stderr(), logs_without_secrets():
             return callback(*args, **kwargs)
 
     command = copy.copy(command)
