@@ -26,7 +26,7 @@ from dspy.utils.exceptions import AdapterParseError
 
 from ragc.data import Example
 from ragc.evaluation._metrics import answer_f1
-from ragc.models import Meter, PlainAdapter, make_lm, prepare_model
+from ragc.models import Gateway, PlainAdapter, make_lm, prepare_model
 from ragc.project import ModelSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -112,11 +112,11 @@ def measure(
     tests: list[tuple[Example, str]],
 ) -> Row:
     """Ask every question once. A completion that does not parse scores 0 here, and is counted."""
-    meter = Meter()
+    gateway = Gateway()
     predict = dspy.Predict(AnswerFromPassage)
     predict.demos = demos
     scores, unparsed = [], 0
-    with dspy.context(lm=make_lm(settings, meter=meter), adapter=adapter), meter.recording() as calls:
+    with dspy.context(lm=make_lm(settings, gateway=gateway), adapter=adapter), gateway.recording() as calls:
         for example, passage in tests:
             try:
                 answer: Any = predict(passage=passage, question=example.question).answer
@@ -125,7 +125,7 @@ def measure(
             scores.append(answer_f1(example, SimpleNamespace(answer=answer)).value)
     seconds = sum(call.seconds for call in calls) / len(calls)
     return Row(
-        type(adapter).__name__, len(demos), scores, unparsed, seconds, meter.usage.input_tokens / meter.usage.calls
+        type(adapter).__name__, len(demos), scores, unparsed, seconds, gateway.usage.input_tokens / gateway.usage.calls
     )
 
 

@@ -17,7 +17,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from ragc.data import Example
 from ragc.evaluation import Evaluator, load_metric
-from ragc.models import Meter, PlainAdapter
+from ragc.models import Gateway, PlainAdapter
 
 ROUNDS = 5
 
@@ -55,7 +55,7 @@ def main() -> None:
     adapter = PlainAdapter()
     program = dspy.Predict("question -> answer")
     metric = load_metric(None, "answer_f1")  # type: ignore[arg-type]  # a built-in metric needs no project
-    evaluator = Evaluator(metric, lm, adapter, Meter(), threads=1)
+    evaluator = Evaluator(metric, lm, adapter, Gateway(), threads=1)
 
     def plain() -> None:
         for example in examples:

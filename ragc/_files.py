@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,6 +74,30 @@ def write_error(path: Path, error: OSError) -> RagcError:
     reason = (error.strerror or str(error)).lower()
     advice = _ADVICE.get(error.errno or 0, "see whether the folder can be written")
     return RagcError(f"cannot write {path}: {reason}; {advice}")
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of a file, made where it is missing, which the system frees when its process ends, however it ends.
+
+    `waiting` is called once when another process holds it. On a file system without locks nothing is held. Raises
+    RagcError where the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise write_error(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # no locks here: nobody else is expected either
+            pass
+        yield
 
 
 def canonical_json(value: object) -> bytes:

@@ -8,6 +8,7 @@ RagcError                    exit code 2
 ├── ArtifactError            touched, newer, or made for another index
 ├── BudgetError              a budget that cannot fund the run (refused before anything is paid)
 │   └── BudgetExhausted      the search's share is used up; the run goes on with its best so far (exit 3)
+├── Interrupted              Ctrl-C: no further call is begun (exit 130)
 ├── CheckFailed              a check that the user asked for did not hold (exit 1)
 └── ExampleError             one example could not be answered; counted and shown, never scored
 """
@@ -53,6 +54,12 @@ class BudgetExhausted(BudgetError):
     """The search's share of the budget is used up. Caught by the compiler, which goes on with the best so far."""
 
     exit_code = 3
+
+
+class Interrupted(RagcError):
+    """The run was interrupted: no further call is begun."""
+
+    exit_code = 130
 
 
 class CheckFailed(RagcError):

@@ -1,4 +1,4 @@
-"""A scripted model behind DSPy's engine interface, and an evaluator on it: no wire, no index."""
+"""A scripted model in this process, behind a real gateway, and an evaluator on it: no wire, no index."""
 
 from __future__ import annotations
 
@@ -9,42 +9,45 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from ragc.evaluation import Evaluator, load_metric
-from ragc.models import Call, Meter, PlainAdapter
+from ragc.models import AsyncEngine, Engine, Gateway, PlainAdapter
+from ragc.project import ModelSettings
 
 Script = Callable[[str], str]
 """From the text of a prompt to the text of the response; it may raise."""
 
 
 class Scripted:
-    """An engine that answers from a script, and counts its calls with a meter."""
+    """An inner engine that answers from a script; a response takes 10 tokens in and 2 out."""
 
-    def __init__(self, script: Script, meter: Meter) -> None:
+    def __init__(self, script: Script) -> None:
         self.script = script
-        self.meter = meter
-
-    def __deepcopy__(self, memo: object) -> Scripted:
-        return self
 
     def complete(self, request: Request) -> Response:
         """Answer from the script."""
-        self.meter.begin()
-        call = None
-        try:
-            text = self.script("".join(message.text or "" for message in request.messages))
-            call = Call(request.model, 10, 2, 0, 0.001, 0.5)
-        finally:
-            self.meter.finish(call)
-        usage = Usage(input_tokens=10, output_tokens=2, total_tokens=12)
-        message = Message.assistant([TextPart(text)])
-        return Response(id=None, model=request.model, message=message, finish_reason="stop", usage=usage)
+        text = self.script("".join(message.text or "" for message in request.messages))
+        return Response(
+            id=None,
+            model=request.model,
+            message=Message.assistant([TextPart(text)]),
+            finish_reason="stop",
+            usage=Usage(input_tokens=10, output_tokens=2, total_tokens=12),
+        )
 
 
-def make_evaluator(script: Script, *, meter: Meter | None = None, **fields: object) -> Evaluator:
+def scripted_lm(script: Script, gateway: Gateway) -> dspy.LM:
+    """An LM that answers from a script, through `gateway`; a call costs $0.001."""
+    settings = ModelSettings.model_validate(
+        {"model": "openai/scripted", "max_tokens": 100, "price": {"input": 80.0, "output": 100.0}, "threads": 64}
+    )
+    engine = Engine(settings, gateway=gateway, inner=Scripted(script))
+    return dspy.LM(settings.model, engine=engine, async_engine=AsyncEngine(engine), cache=False, num_retries=0)
+
+
+def make_evaluator(script: Script, *, gateway: Gateway | None = None, **fields: object) -> Evaluator:
     """An evaluator whose model answers from a script: `make_evaluator(script, threads=4)`."""
-    counted = meter or Meter()
-    lm = dspy.LM("scripted/model", engine=Scripted(script, counted), cache=False, num_retries=0)
+    through = gateway or Gateway()
     metric = load_metric(None, "answer_f1")  # type: ignore[arg-type]  # a built-in metric needs no project
-    return Evaluator(metric, lm, PlainAdapter(), counted, **fields)  # type: ignore[arg-type]
+    return Evaluator(metric, scripted_lm(script, through), PlainAdapter(), through, **fields)  # type: ignore[arg-type]
 
 
 def number_in(prompt: str) -> int:

@@ -61,8 +61,7 @@ def command(  # noqa: PLR0913  the flags of the product's main command
             optimizer=optimizer,
             settings=_pairs(settings),
             lm=lm,
-            budget_usd=budget_usd,
-            budget_calls=budget_calls,
+            budget={"usd": budget_usd, "calls": budget_calls},
             seed=seed,
             threads=threads,
             strict=strict,
@@ -140,8 +139,6 @@ def _close(result: CompileResult, *, err: bool) -> None:
         tokens = f"{usage.input_tokens + usage.output_tokens:,} tokens"
         tokens += cached_share(usage.cached_input_tokens, usage.input_tokens)
         row("cost", f"{usage.calls:,} calls, {tokens}, {money}, {duration(result.seconds)}", err=err)
-    if result.strangers:
-        note(f"warning: called past ragc, and not in the cost: {', '.join(result.strangers)}")
     if result.stopped is not None:
         why = {
             "budget": "the search's share of the budget is used up",

@@ -1,9 +1,10 @@
-"""The bench that programs of a task are run on: examples, index, model, meter and evaluator, made once a run."""
+"""The bench that programs of a task are run on: examples, index, model, gateway and evaluator, made once a run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,12 @@ from ragc.data import (
 )
 from ragc.errors import ConfigError
 from ragc.evaluation import Evaluator, load_metric, recall_of
-from ragc.models import Meter, context_window, make_adapter, make_lm, prepare_model, token_counter
+from ragc.models import Gateway, context_window, make_adapter, make_lm, prepare_model, token_counter
 from ragc.project import load_program
 from ragc.retrieval import Index, Retrieve, bind, open_index
 
 if TYPE_CHECKING:
-    from ragc.project import Budget, ModelSettings, Project, TaskSettings
+    from ragc.project import ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
 
@@ -101,7 +102,7 @@ class Bench:
     index: Index
     lm: dspy.LM
     adapter: dspy.Adapter
-    meter: Meter
+    gateway: Gateway
     evaluator: Evaluator
 
     def program(self, state: dict[str, Any] | None = None) -> dspy.Module:
@@ -121,10 +122,18 @@ class Bench:
             if retrieve.max_tokens is None and window is not None:
                 retrieve.max_tokens = window // 2
 
+    def context(self) -> AbstractContextManager[None]:
+        """Around everything that a run does: whatever LM is called inside goes through the gateway."""
+        context: AbstractContextManager[None] = dspy.context(
+            callbacks=[*(dspy.settings.callbacks or ()), self.gateway.watcher]
+        )
+        return context
+
     def close(self) -> None:
-        """Ends what is still running and releases the index."""
+        """Ends what is still running, and releases the index and the journal."""
         self.evaluator.cancel()
         self.index.close()
+        self.gateway.close()
 
 
 def thread_count(settings: ModelSettings, threads: int | None) -> int:
@@ -145,12 +154,14 @@ def open_bench(
     project: Project,
     task: TaskSettings,
     *,
-    budget: Budget,
+    gateway_for: Callable[[Labelled, type[dspy.Module]], Gateway],
     threads: int | None,
     on_event: OnEvent,
     strict: bool = False,
 ) -> Bench:
     """Checks all that a run of `task` needs, cheapest first, and brings the index up to date. No LM call is made.
+
+    `gateway_for` opens the gateway, once examples and program are known.
 
     Raises:
         RagcError: what is missing or wrong, in one line.
@@ -162,8 +173,8 @@ def open_bench(
     labelled = read_labelled(project, task, on_event, strict=strict)
     check_inputs(labelled.examples, chosen, project.path(task.examples))
     prepare_model(settings)
-    meter = Meter(budget)
-    lm = make_lm(settings, meter=meter)
+    gateway = gateway_for(labelled, chosen)
+    lm = make_lm(settings, gateway=gateway)
     adapter = make_adapter(settings)
     index = open_index(project, task, check=False)
     index.update(labelled.corpus, progress=_telling(on_event))
@@ -171,12 +182,12 @@ def open_bench(
         metric,
         lm,
         adapter,
-        meter,
+        gateway,
         recall=recall_of(labelled.corpus),
         threads=workers,
         max_error_rate=task.max_error_rate,
     )
-    return Bench(project, task, chosen, labelled, index, lm, adapter, meter, evaluator)
+    return Bench(project, task, chosen, labelled, index, lm, adapter, gateway, evaluator)
 
 
 def _telling(on_event: OnEvent) -> Callable[[int, int], None]:

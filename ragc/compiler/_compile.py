@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import closing, nullcontext, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._estimate import (
     CANDIDATE_FACTOR,
     Estimate,
+    PerQuestion,
     counted_prompts,
     estimate,
     from_prompts,
@@ -23,21 +25,33 @@ from ragc.compiler._estimate import (
     refuse_unfundable,
 )
 from ragc.compiler._events import Finished, OnEvent, Warned, ignore, telling
+from ragc.compiler._history import Opened, identify, only_run, open_look, open_replay, open_run
+from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
 from ragc.compiler._optimizer import Sizes, Work, plan_of
 from ragc.compiler._result import CompileResult, Stopped
-from ragc.compiler._run import Candidate, Run, sample, state_of
+from ragc.compiler._run import Candidate, Run, expected, sample, state_of
 from ragc.compiler._sealing import seal_result
-from ragc.errors import BudgetExhausted, ConfigError, RagcError
+from ragc.errors import BudgetExhausted, ConfigError, Interrupted, RagcError
 from ragc.evaluation import Comparison, Evaluation, TooManyErrors, compare_paired, detectable_gain
+from ragc.models import Amounts
 from ragc.project import Budget, Project, load_optimizer, optimizer_settings
 
 if TYPE_CHECKING:
     import dspy
 
+    from ragc.compiler._bench import Labelled
     from ragc.data import Example
     from ragc.evaluation import Outcome
+    from ragc.models import Gateway, RunChanges, RunState
 
+_STATES: dict[Stopped | None, RunState] = {
+    None: "sealed",
+    "budget": "budget",
+    "time": "time",
+    "errors": "errors",
+    "interrupted": "interrupted",
+}
 PILOT = 5
 """Questions that are answered before the estimate."""
 FEW = 20
@@ -51,21 +65,30 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     optimizer: str | None = None,
     settings: Mapping[str, str] | None = None,
     lm: str | None = None,
-    budget_usd: float | None = None,
-    budget_calls: int | None = None,
+    budget: Mapping[str, float | None] | None = None,
     seed: int = 0,
     threads: int | None = None,
+    fresh: bool = False,
+    replay: bool | Path = False,
     dry_run: bool = False,
     exact: bool = False,
     strict: bool = False,
+    target: Path | None = None,
     on_event: OnEvent = ignore,
+    on_second_interrupt: Callable[[], None] | None = None,
 ) -> CompileResult:
     """Compiles a task of `project` (default: the one around the working folder) and seals the result.
 
-    `settings` are the optimizer's, as text; `lm`, `budget_usd` and `budget_calls` stand in for the configuration's.
-    With `dry_run` no LM call is made and the result holds the estimate alone; with `exact` as well, the provider counts
-    the tokens of the first prompts, where it does. Ctrl-C, or a budget that runs out,
-    seals the best so far: see `CompileResult.stopped`.
+    What was paid for once is in the project's journal: the same command goes on with a run that was killed, and asks
+    nothing anew where nothing changed, unless `fresh`. Ctrl-C, or a budget that runs out, seals the best so far: see
+    `CompileResult.stopped`.
+
+    `settings` are the optimizer's, as text; `lm` stands in for the configured model, and `budget` (`usd`, `calls`,
+    `input_tokens`, `output_tokens`, `seconds`) for the task's caps. With `replay` everything comes from the journal, or
+    from the export at that path: no key, no network, no call. With `dry_run` no LM call is made and the result holds
+    the estimate alone; with `exact` as well, the provider counts the tokens of the first prompts, where it does.
+    `target` is the folder to seal into, `compiled/<task>` by default. `on_second_interrupt` is called at the second
+    Ctrl-C; without it KeyboardInterrupt is raised again.
 
     Raises:
         BudgetError: the budget cannot fund baseline, one candidate and the final test.
@@ -73,6 +96,8 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     """
     if exact and not dry_run:
         raise ConfigError("exact goes with a dry run (--dry-run --exact): a run observes what its questions take")
+    if replay and (fresh or dry_run):
+        raise ConfigError("a replay asks nothing: it goes neither with --fresh nor with --dry-run")
     found = project if isinstance(project, Project) else Project.find(project)
     if lm is not None:
         found = found.with_lm(lm)
@@ -82,19 +107,42 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         raise RagcError(f'task "{chosen.name}" has no optimizer: set one in [tool.ragc.tasks.{chosen.name}]')
     function = load_optimizer(found, name)
     values = optimizer_settings(function, settings or {})
-    budget = Budget(
-        usd=chosen.budget.usd if budget_usd is None else budget_usd,
-        calls=chosen.budget.calls if budget_calls is None else budget_calls,
-    )
-    check_target(found.compiled_path(chosen))
+    caps = Budget() if replay else _caps(chosen.budget, budget or {})
+    check_target(target or found.compiled_path(chosen))
     started = time.perf_counter()
-    bench = open_bench(found, chosen, budget=budget, threads=threads, on_event=on_event, strict=strict)
-    try:
-        _refuse_secrets(bench, values)
-        compilation = _Compilation(bench, name, function, values, budget, seed, on_event, started)
-        return compilation.dry(exact=exact) if dry_run else compilation.whole()
-    finally:
-        bench.close()
+    opened: list[Opened] = []
+
+    def gateway_for(labelled: Labelled, program: type[dspy.Module]) -> Gateway:
+        modules = {"program": program.__module__, "optimizer": function.__module__}
+        decisions = {"program name": program.__qualname__, "optimizer name": name, "settings": values, "seed": seed}
+        identity = identify(found, chosen, labelled, modules, **decisions)
+        if dry_run:
+            opened.append(open_look(found, chosen))
+        elif replay:
+            source = None if replay is True else replay
+            opened.append(open_replay(found, chosen, identity, source, on_event=on_event))
+        else:
+            opened.append(open_run(found, chosen, identity, caps, fresh=fresh, on_event=on_event))
+        return opened[0].gateway
+
+    with only_run(found, chosen, on_event) if not (dry_run or replay) else nullcontext():
+        bench = open_bench(found, chosen, gateway_for=gateway_for, threads=threads, on_event=on_event, strict=strict)
+        with closing(bench), bench.context(), Interrupts(bench.gateway, on_second_interrupt):
+            _refuse_secrets(bench, values)
+            compilation = _Compilation(
+                bench,
+                opened[0],
+                name,
+                function,
+                values,
+                caps,
+                seed,
+                on_event,
+                started,
+                replay=bool(replay),
+                target=target,
+            )
+            return compilation.dry(exact=exact) if dry_run else compilation.whole()
 
 
 def _refuse_secrets(bench: Bench, values: Mapping[str, Any]) -> None:
@@ -111,6 +159,7 @@ def _refuse_secrets(bench: Bench, values: Mapping[str, Any]) -> None:
 @dataclass
 class _Compilation:
     bench: Bench
+    opened: Opened
     name: str
     optimizer: Callable[..., Any]
     settings: dict[str, Any]
@@ -118,15 +167,18 @@ class _Compilation:
     seed: int
     on_event: OnEvent
     started: float
+    _: KW_ONLY
+    replay: bool = False
+    target: Path | None = None
     stopped: Stopped | None = None
+    stop_position: int | None = None
+    """The step that a stop cut."""
     estimated: Estimate | None = None
     gain: float | None = None
-    has_baseline: bool = False
-    baseline_usd: float = 0.0
-    candidate_usd: float = 0.0
-    """What a question of the dearest candidate so far takes."""
-    per_question: float = 1.0
-    """Calls a question, as observed so far."""
+    baseline: Evaluation | None = None
+    """The uncompiled program on validation, once it is known."""
+    dearest: Evaluation | None = None
+    """The dearest candidate so far."""
     validation: tuple[Example, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,21 +194,35 @@ class _Compilation:
     def dry(self, *, exact: bool) -> CompileResult:
         first = self.validation[:PILOT]
         if exact:
-            one = counted_prompts(self.bench, self.bench.program(), first, self.on_event)
+            plan = self._estimate(counted_prompts(self.bench, self.bench.program(), first, self.on_event), already=0)
         else:
-            one = from_prompts(self.bench, self.bench.program(), first)
-        plan = self._estimate(one, already=0, is_pilot=False)
+            seen = self.bench.evaluator.begin(self.bench.program(), first, max_error_rate=1.0).result()
+            plan = self._observe(seen) or self._estimate(
+                from_prompts(self.bench, self.bench.program(), first), already=0
+            )
         self.on_event(describe_estimate(plan, None, self.bench.project.settings.lm.model))
         refuse_unfundable(self.budget, plan)
         return self._result(estimate=plan)
 
     def whole(self) -> CompileResult:
+        try:
+            result = self._whole()
+        except BaseException as error:
+            self._note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+        self._note(_STATES[result.stopped], artifact=result.id)
+        return result
+
+    def _whole(self) -> CompileResult:
         program = self.bench.program()
+        self._tell_how_it_begins()
         known = self._pilot(program)
         run = self._run()
         run.begin_baseline(program, known)
         self._search(run)
         run.summarise()
+        if run.best is not None and self.stopped is None:
+            self._ask_again(run)
         baseline, candidate = run.baseline, run.best
         if candidate is None and self.stopped is not None:
             self.on_event(Warned("no candidate was evaluated before the stop: nothing is sealed"))
@@ -164,26 +230,43 @@ class _Compilation:
         tested = self._test(baseline, candidate) if candidate is not None else None
         return self._seal(run, baseline, candidate, tested)
 
+    def _tell_how_it_begins(self) -> None:
+        """Says that a run goes on, and what may be paid for twice."""
+        opened = self.opened
+        if not opened.resumed or self.replay:
+            return
+        lost = ""
+        if opened.lost:
+            lost = f"; {counted(opened.lost, 'call')} in flight when it was killed may be paid for again"
+        self.on_event(Warned(f"going on with run {opened.record.id} of {opened.record.created[:16]}{lost}"))
+
     def _pilot(self, program: dspy.Module) -> dict[str, Outcome]:
         """Answers the first validation questions, estimates from them and refuses a budget that is too small."""
         first = self.validation[:PILOT]
-        if self.budget.calls is not None:  # not even the pilot is paid for where one call a question is too much
-            refuse_unfundable(
-                self.budget,
-                self._estimate(from_prompts(self.bench, program, first[:1]), already=0, is_pilot=False),
-            )
-        pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
-        one = observed(pilot.outcomes, self.bench.evaluator.threads)
-        self.per_question = max(1.0, *(float(outcome.calls) for outcome in pilot.outcomes))
-        self.estimated = self._estimate(one, already=len(first), is_pilot=True)
-        refuse_unfundable(self.budget, self.estimated)
-        self._set_aside(one.usd or 0.0, (one.usd or 0.0) * CANDIDATE_FACTOR)
-        return {outcome.example: outcome for outcome in pilot.outcomes}
+        fundable = self.replay or self.opened.known or self.gateway.begun_before
+        if not fundable:  # not even the pilot is paid for where the prompts alone are too much
+            refuse_unfundable(self.budget, self._estimate(from_prompts(self.bench, program, first[:1]), already=0))
+        with self.gateway.step("pilot"):
+            pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
+        self.estimated = self._observe(pilot)
+        if self.estimated is not None and not fundable:
+            refuse_unfundable(self.budget, self.estimated)
+        self._set_aside(pilot)
+        return {outcome.example: outcome for outcome in pilot.outcomes if outcome.error is None}
+
+    def _observe(self, pilot: Evaluation) -> Estimate | None:
+        """The estimate from the questions that were answered; None: none was."""
+        answered = [outcome for outcome in pilot.outcomes if outcome.error is None]
+        if not answered:
+            return None
+        one, most = observed(answered, self.bench.evaluator.threads)
+        return self._estimate(one, already=len(answered), most=most)
 
     def _after_baseline(self, baseline: Candidate) -> None:
         """Tells what the uncompiled program scored, and what the run will take."""
         evaluation = baseline.evaluation
-        self.has_baseline, self.baseline_usd = True, evaluation.usd_per_question or 0.0
+        self.baseline = evaluation
+        self._set_aside(evaluation)
         scores = [outcome.score for outcome in evaluation.scored if outcome.score is not None]
         self.gain = detectable_gain(scores, len(self.bench.labelled.splits.test))
         if self.estimated is not None:
@@ -195,10 +278,9 @@ class _Compilation:
 
     def _after_candidate(self, candidate: Candidate) -> None:
         """Sets aside for the final test what the dearest candidate so far would take."""
-        evaluation = candidate.evaluation
-        self.per_question = max(self.per_question, *(outcome.calls for outcome in evaluation.outcomes))
-        self.candidate_usd = max(self.candidate_usd, evaluation.usd_per_question or 0.0)
-        self._set_aside(self.baseline_usd, self.candidate_usd)
+        if self.dearest is None or _price(candidate.evaluation) > _price(self.dearest):
+            self.dearest = candidate.evaluation
+        self._set_aside(self.baseline, self.dearest)
 
     def _search(self, run: Run) -> None:
         """Runs the optimizer; a stop is noted, and what it found stays in `run`."""
@@ -206,13 +288,20 @@ class _Compilation:
             # A program of its own: the baseline is still being evaluated.
             result = self.optimizer(self.bench.program(), run, **self.settings)
             run.settle()
-            if not self.bench.meter.exhausted:
+            if not self.gateway.exhausted:
                 self._evaluate_if_new(result, run)
         run.cancel()
-        if self.bench.meter.fatal is not None:
-            raise self.bench.meter.fatal
-        if self.stopped is None and self.bench.meter.exhausted:  # an optimizer that swallowed the refusal
-            self.stopped = "budget"
+        if self.gateway.fatal is not None:
+            raise self.gateway.fatal
+        if self.stopped is None and self.gateway.exhausted:  # an optimizer that swallowed the refusal
+            self._stop_for_budget()
+
+    def _ask_again(self, run: Run) -> None:
+        """Asks again, before the test, what the baseline and the best candidate were not answered."""
+        if not any(outcome.transient for one in (run.baseline, run.best) if one for outcome in one.evaluation.outcomes):
+            return
+        with self, self.gateway.step("asked again"):
+            run.ask_again()
 
     def _evaluate_if_new(self, result: Any, run: Run) -> None:
         import dspy
@@ -228,11 +317,12 @@ class _Compilation:
         if self.stopped == "interrupted":
             return None
         test = self.bench.labelled.splits.test
-        self.bench.meter.open_reserve()
+        self.gateway.open_reserve()
         with self:
-            first, second = (self.bench.evaluator.begin(one.program, test) for one in (baseline, candidate))
-            before = first.result(on_outcome=telling(self.on_event, "test", "baseline"))
-            after = second.result(on_outcome=telling(self.on_event, "test", "candidate"))
+            with self.gateway.step("test"):
+                first, second = (self.bench.evaluator.begin(one.program, test) for one in (baseline, candidate))
+                before = first.result(on_outcome=telling(self.on_event, "test", "baseline"))
+                after = second.result(on_outcome=telling(self.on_event, "test", "candidate"))
             comparison = compare_paired(before, after, seed=self.seed)
             self.on_event(describe_test(before, after, comparison))
             return _Tested(before, after, comparison)
@@ -254,7 +344,9 @@ class _Compilation:
             sealed="baseline" if candidate is None or _is_below(baseline, candidate, comparison) else "candidate",
         )
         optimizer = {"name": self.name, "settings": self.settings, "seed": self.seed}
-        return seal_result(self.bench, run, result, candidate, optimizer, self.on_event)
+        return seal_result(
+            self.bench, run, result, candidate, optimizer, self.on_event, target=self.target, is_replay=self.replay
+        )
 
     # -- what the steps share
 
@@ -264,19 +356,29 @@ class _Compilation:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not self.has_baseline:  # there is nothing to go on with
+        if self.baseline is None:  # there is nothing to go on with
             return False
         if isinstance(error, BudgetExhausted):
-            self.stopped = "budget"
+            self._stop_for_budget()
         elif isinstance(error, TooManyErrors):
             self.stopped = "errors"
             self.on_event(Warned(str(error)))
-        elif isinstance(error, KeyboardInterrupt):
+        elif isinstance(error, KeyboardInterrupt | Interrupted):
             self.stopped = "interrupted"
         else:
             return False
         self.bench.evaluator.cancel()
+        self.stop_position = self.gateway.position
+        self.gateway.cut()
         return True
+
+    def _stop_for_budget(self) -> None:
+        again = self.opened.stops_again and self.opened.record.state == "time"
+        self.stopped = "time" if again or self.gateway.account.reached == "seconds" else "budget"
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.bench.gateway
 
     @property
     def _limits(self) -> Any:
@@ -292,10 +394,10 @@ class _Compilation:
             validation=self.validation,
             seed=self.seed,
             lm=self.bench.lm,
-            teacher=None if teacher is None else make_lm(teacher, meter=self.bench.meter),
+            teacher=None if teacher is None else make_lm(teacher, gateway=self.gateway),
             limits=self._limits,
             _evaluator=self.bench.evaluator,
-            _meter=self.bench.meter,
+            _gateway=self.gateway,
             _restore=self.bench.program,
             _expected=None if plan is None else plan.candidates,
             _on_event=self.on_event,
@@ -310,20 +412,45 @@ class _Compilation:
         sizes = Sizes(train=len(self.bench.labelled.splits.train), validation=len(self.validation))
         return None if plan is None else plan(sizes, self.settings)
 
-    def _estimate(self, one: Any, *, already: int, is_pilot: bool) -> Estimate:
+    def _estimate(self, one: PerQuestion, *, already: int, most: PerQuestion | None = None) -> Estimate:
         return estimate(
             one,
             self._plan(),
             validation=len(self.validation),
             test=len(self.bench.labelled.splits.test),
             already=already,
-            is_pilot=is_pilot,
+            is_pilot=most is not None,
+            most=most,
+            margin=self.gateway.dearest,
         )
 
-    def _set_aside(self, baseline_usd: float, candidate_usd: float) -> None:
-        """Sets the final test's share aside: both programs on every test question."""
+    def _set_aside(self, *evaluations: Evaluation | None) -> None:
+        """Sets the final test's share aside: baseline and dearest candidate, as observed, on every test question.
+
+        Where no candidate is known yet, it is taken to be `CANDIDATE_FACTOR` times as dear as the baseline.
+        """
         test = len(self.bench.labelled.splits.test)
-        self.bench.meter.reserve(calls=round(2 * test * self.per_question), usd=test * (baseline_usd + candidate_usd))
+        known = [expected([one], test) for one in evaluations if one is not None]
+        if len(known) == 1:
+            one = known[0]
+            known.append(
+                Amounts(one.calls, CANDIDATE_FACTOR * one.input_tokens, one.output_tokens, CANDIDATE_FACTOR * one.usd)
+            )
+        seconds = 0.0
+        if self.budget.seconds is not None:
+            each = [outcome.seconds for one in evaluations if one is not None for outcome in one.outcomes]
+            seconds = 2 * test * sum(each) / max(1, len(each)) / self.bench.evaluator.threads
+        self.gateway.set_aside(sum(known, Amounts()), seconds)
+
+    def _note(self, state: RunState, *, artifact: str | None = None) -> None:
+        """Writes how the run ended to the journal."""
+        if self.replay or not self.opened.record.id:
+            return
+        changes: RunChanges = {"state": state, "seconds": self.gateway.account.seconds, "stop": self.stop_position}
+        if artifact is not None:
+            changes["artifact"] = artifact
+        with suppress(RagcError):  # a full disk has its error already
+            self.gateway.journal.update_run(self.opened.record.id, **changes)
 
     def _result(self, **figures: Any) -> CompileResult:
         plan = figures.pop("estimate", self.estimated)
@@ -333,10 +460,10 @@ class _Compilation:
             metric=self.bench.task.metric,
             estimate=plan,
             detectable_gain=self.gain,
-            usage=self.bench.meter.usage,
+            usage=self.gateway.cost,
+            paid=self.gateway.usage,
             seconds=time.perf_counter() - self.started,
             stopped=self.stopped,
-            strangers=self.bench.meter.strangers,
             **figures,
         )
 
@@ -353,3 +480,15 @@ def _is_below(baseline: Candidate, candidate: Candidate, comparison: Comparison)
     if comparison.difference is not None:
         return comparison.difference < 0
     return candidate.score < baseline.score
+
+
+def _price(evaluation: Evaluation) -> tuple[float, float]:
+    """What makes a program dear: money, else tokens."""
+    return evaluation.usd_per_question or 0.0, evaluation.input_tokens_per_question or 0.0
+
+
+def _caps(task: Budget, given: Mapping[str, float | None]) -> Budget:
+    """The task's caps, with those given in their place."""
+    return Budget.model_validate(
+        {**task.model_dump(exclude_none=True), **{name: cap for name, cap in given.items() if cap is not None}}
+    )

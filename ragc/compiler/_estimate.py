@@ -13,7 +13,7 @@ from ragc.compiler._demonstrations import LabelAdapter
 from ragc.compiler._events import OnEvent, Warned
 from ragc.compiler._optimizer import Work
 from ragc.errors import BudgetError
-from ragc.models import NotCounted, exact_counter, find_price, text_of, token_counter
+from ragc.models import Amounts, NotCounted, exact_counter, find_price, text_of, token_counter
 
 if TYPE_CHECKING:
     from dspy.lm15 import Request
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ragc.evaluation import Outcome
     from ragc.project import Budget
 
+NOTHING = Amounts()
 CANDIDATE_FACTOR = 3
 """A candidate's prompt with demonstrations is taken to be at most so many times as dear as the baseline's."""
 SLOWER = 2
@@ -34,12 +35,18 @@ class PerQuestion:
     """What one question takes with the uncompiled program."""
 
     calls: float
-    tokens: float
+    input_tokens: float
+    output_tokens: float
     usd: float | None
     seconds: float | None
     """None where nothing was observed."""
     exact: bool = False
     """Whether the provider counted the input tokens."""
+
+    @property
+    def tokens(self) -> float:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,8 @@ class Estimate:
     """Whether a pilot was run; else the figures come from the prompts alone."""
     open_ended: bool
     """Whether the optimizer does not say how much it works: "at least"."""
-    smallest_calls: int
-    """The calls that baseline, training, one candidate and the final test need."""
-    smallest_usd: float | None
+    smallest: dict[str, float]
+    """By cap, what baseline, training, one candidate and the final test need."""
     exact: bool = False
     """Whether the provider counted the input tokens of the prompts that the figures come from."""
 
@@ -73,24 +79,34 @@ class Estimate:
             "seconds": None if self.seconds is None else list(self.seconds),
             "observed": self.observed,
             "exact": self.exact,
-            "smallest_calls": self.smallest_calls,
-            "smallest_usd": self.smallest_usd,
+            "smallest": self.smallest,
         }
 
 
-def observed(outcomes: Sequence[Outcome], threads: int) -> PerQuestion:
-    """What a question takes, from the pilot's outcomes, when `threads` are answered at once.
+def observed(outcomes: Sequence[Outcome], threads: int) -> tuple[PerQuestion, PerQuestion]:
+    """What a question takes, from a pilot's outcomes: on average, and the most of each (of five, an upper quantile).
 
-    The time is that of the LM calls: what the first of them waits for a model to load is not a question's.
+    The time, when `threads` are answered at once, is that of the LM calls: what the first of them waits for a model to
+    load is not a question's.
     """
     n = len(outcomes)
-    prices = [outcome.usd for outcome in outcomes]
-    return PerQuestion(
+    prices = [outcome.usd for outcome in outcomes if outcome.usd is not None]
+    priced = len(prices) == n
+    average = PerQuestion(
         calls=sum(outcome.calls for outcome in outcomes) / n,
-        tokens=sum(outcome.input_tokens + outcome.output_tokens for outcome in outcomes) / n,
-        usd=None if any(price is None for price in prices) else sum(p for p in prices if p is not None) / n,
+        input_tokens=sum(outcome.input_tokens for outcome in outcomes) / n,
+        output_tokens=sum(outcome.output_tokens for outcome in outcomes) / n,
+        usd=sum(prices) / n if priced else None,
         seconds=sum(outcome.seconds for outcome in outcomes) / n / threads,
     )
+    most = PerQuestion(
+        calls=max(1, *(outcome.calls for outcome in outcomes)),
+        input_tokens=max(outcome.input_tokens for outcome in outcomes),
+        output_tokens=max(outcome.output_tokens for outcome in outcomes),
+        usd=max(prices) if priced else None,
+        seconds=average.seconds,
+    )
+    return average, most
 
 
 def from_prompts(
@@ -125,7 +141,7 @@ def from_prompts(
     tokens_in = sum(prompts) / len(prompts) if prompts else 0.0
     tokens_out = calls * float(settings.max_tokens or 0) or tokens_in / 4
     usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6
-    return PerQuestion(calls, tokens_in + tokens_out, usd, None, exact)
+    return PerQuestion(calls, tokens_in, tokens_out, usd, None, exact)
 
 
 def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example], on_event: OnEvent) -> PerQuestion:
@@ -138,46 +154,68 @@ def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Examp
 
 
 def estimate(
-    one: PerQuestion, work: Work | None, *, validation: int, test: int, already: float, is_pilot: bool
+    one: PerQuestion,
+    work: Work | None,
+    *,
+    validation: int,
+    test: int,
+    already: float,
+    is_pilot: bool,
+    most: PerQuestion | None = None,
+    margin: Amounts = NOTHING,
 ) -> Estimate:
-    """The whole run from what one question takes; `already` is the number of questions that the pilot answered."""
+    """The whole run from what one question takes; `already` is the number of questions that the pilot answered.
+
+    `most` is the same for a dear question; `margin` what one call is reserved at, which the last one needs free.
+    """
     plan = work or Work(training=0, candidates=1)
+    high = most or one
     plain = validation + plan.training + test
     shown = plan.candidates * validation + test
     runs = plain + shown
+    dear = plain + CANDIDATE_FACTOR * shown
     fewest = 2 * validation + plan.training + 2 * test
-    smallest_usd = None
-    usd = None
-    if one.usd is not None:
-        usd = (runs * one.usd, (plain + CANDIDATE_FACTOR * shown) * one.usd)
-        smallest_usd = (plain + CANDIDATE_FACTOR * (validation + test)) * one.usd
-    seconds = None
+    least = plain + CANDIDATE_FACTOR * (validation + test)
+    smallest: dict[str, float] = {
+        "calls": math.ceil(fewest * high.calls),
+        "input_tokens": math.ceil(least * high.input_tokens) + margin.input_tokens,
+        "output_tokens": math.ceil(fewest * high.output_tokens) + margin.output_tokens,
+    }
+    usd = seconds = None
+    if one.usd is not None and high.usd is not None:
+        usd = (runs * one.usd, dear * high.usd)
+        smallest["usd"] = least * high.usd + float(margin.usd)
     if one.seconds is not None:
         seconds = ((runs - already) * one.seconds, (plain - already + SLOWER * shown) * one.seconds)
+        smallest["seconds"] = math.ceil(fewest * one.seconds)
     return Estimate(
         runs=runs,
-        calls=(math.ceil(runs * one.calls), math.ceil(runs * one.calls)),
-        tokens=(round(runs * one.tokens), round((plain + CANDIDATE_FACTOR * shown) * one.tokens)),
+        calls=(math.ceil(runs * one.calls), math.ceil(runs * high.calls)),
+        tokens=(round(runs * one.tokens), round(dear * high.input_tokens + runs * high.output_tokens)),
         usd=usd,
         seconds=seconds,
         observed=is_pilot,
         open_ended=work is None,
-        smallest_calls=math.ceil(fewest * one.calls),
-        smallest_usd=smallest_usd,
+        smallest=smallest,
         exact=one.exact,
     )
 
 
 def refuse_unfundable(budget: Budget, plan: Estimate) -> None:
     """Raises BudgetError when `budget` cannot fund baseline, one candidate and the final test; names what can."""
-    if budget.calls is not None and budget.calls < plan.smallest_calls:
+    for name, least in plan.smallest.items():
+        cap = getattr(budget, name)
+        if cap is None or cap >= least:
+            continue
+        flag = f"--budget-{name.replace('_', '-')}"
+        if name == "usd":
+            enough = math.ceil(least * 100) / 100
+            shown, needed = f"${cap:g}", f"about ${enough:.2f} ({flag} {enough:.2f})"
+        else:
+            unit = name.replace("_", " ")
+            about = "" if name == "calls" else "about "
+            shown, needed = f"{cap:,.0f} {unit}", f"{about}{least:,.0f} {unit} ({flag} {least:.0f})"
         raise BudgetError(
-            f"a budget of {budget.calls} calls cannot fund baseline, one candidate and the final test: "
-            f"the smallest that can is {plan.smallest_calls} calls (--budget-calls {plan.smallest_calls})"
-        )
-    if budget.usd is not None and plan.smallest_usd is not None and budget.usd < plan.smallest_usd:
-        least = math.ceil(plan.smallest_usd * 100) / 100
-        raise BudgetError(
-            f"a budget of ${budget.usd:g} cannot fund baseline, one candidate and the final test: "
-            f"the smallest that can is about ${least:.2f} (--budget-usd {least:.2f})"
+            f"a budget of {shown} cannot fund baseline, one candidate and the final test: "
+            f"the smallest that can is {needed}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from ragc.artifact import chosen_lm, load, verify
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._events import OnEvent, ignore, telling
+from ragc.compiler._history import open_evaluation
+from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._result import cost_of
 from ragc.errors import ArtifactError, ConfigError
-from ragc.project import Budget, Project
+from ragc.project import Project
 
 if TYPE_CHECKING:
     import dspy
@@ -83,15 +86,21 @@ def evaluate(
         found = replace(found, settings=found.settings.model_copy(update={"lm": chosen_lm(manifest, lm)}))
     elif lm is not None:
         found = found.with_lm(lm)
-    bench = open_bench(found, task, budget=Budget(), threads=threads, on_event=on_event)
-    try:
+    bench = open_bench(
+        found,
+        task,
+        gateway_for=lambda *_: open_evaluation(found, task, on_event).gateway,
+        threads=threads,
+        on_event=on_event,
+    )
+    with closing(bench), bench.context(), Interrupts(bench.gateway):
         program = bench.program() if manifest is None else _sealed_program(bench, place)
         examples = getattr(bench.labelled.splits, split)
-        evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
+        with bench.gateway.step(split):
+            evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
+        bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         identity = None if manifest is None else manifest.id
-        return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.meter.usage)
-    finally:
-        bench.close()
+        return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost)
 
 
 def ask(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ragc.evaluation import Evaluation, OnOutcome, Pending
+    from ragc.models import Step as Record
 
 AHEAD = 2
 """Steps that may be under way behind the one that is being settled."""
@@ -21,6 +22,8 @@ class Step:
     pending: Pending
     questions: int
     on_outcome: OnOutcome
+    record: Record
+    """The step in the journal."""
     decide: Callable[[Evaluation], None]
     """What is done with the evaluation, in the step's turn."""
     evaluation: Evaluation | None = None

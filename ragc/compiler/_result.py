@@ -36,10 +36,11 @@ class CompileResult:
     compiled_test: Evaluation | None = None
     comparison: Comparison | None = None
     usage: Usage | None = None
+    """What the artifact took in all, whoever paid for it and when."""
+    paid: Usage | None = None
+    """What this command paid for anew."""
     seconds: float = 0.0
     stopped: Stopped | None = None
-    strangers: tuple[str, ...] = ()
-    """Models that the program called past ragc; their cost is not in `usage`."""
 
     @property
     def verdict(self) -> str:
@@ -75,8 +76,8 @@ class CompileResult:
             "verdict": self.verdict,
             "sealed": self.sealed,
             "cost": cost_of(self.usage),
-            "paid_usd": None if self.usage is None else self.usage.usd,
-            "paid_calls": 0 if self.usage is None else self.usage.calls,
+            "paid_usd": None if self.paid is None else self.paid.usd,
+            "paid_calls": 0 if self.paid is None else self.paid.calls,
             "seconds": self.seconds,
             "stopped": self.stopped,
             "estimate": self.estimate.as_json(),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import dspy
@@ -15,11 +17,12 @@ from ragc.compiler._demonstrations import Demonstration, bootstrapped, labelled
 from ragc.compiler._events import Finished, OnEvent, Working, telling
 from ragc.compiler._pipeline import Failed, Pipeline, Step
 from ragc.errors import BudgetExhausted
+from ragc.models import Amounts
 
 if TYPE_CHECKING:
     from ragc.data import Example
     from ragc.evaluation import Evaluation, Evaluator, Outcome
-    from ragc.models import Meter
+    from ragc.models import Gateway
     from ragc.project import Limits
 
 
@@ -59,7 +62,7 @@ class Run:
     teacher: dspy.LM | None
     limits: Limits
     _evaluator: Evaluator
-    _meter: Meter
+    _gateway: Gateway
     _restore: Callable[[dict[str, Any]], dspy.Module]
     """Makes a fresh program with a state."""
     _expected: int | None
@@ -84,11 +87,15 @@ class Run:
         state = state_of(program)
 
         def decide(evaluation: Evaluation) -> None:
+            self._gateway.complete_step(record)
             self._baseline = Candidate("baseline", program, state, evaluation, over_limits(evaluation, self.limits))
             self.after_baseline(self._baseline)
 
-        pending = self._evaluator.begin(program, self.validation, known=known)
-        self._pipeline.add(Step(pending, len(self.validation), telling(self._on_event, "baseline"), decide))
+        record = self._gateway.new_step("baseline")
+        self._gateway.admit(record)
+        with record.inside():
+            pending = self._evaluator.begin(program, self.validation, known=known)
+        self._pipeline.add(Step(pending, len(self.validation), telling(self._on_event, "baseline"), record, decide))
 
     def evaluate(self, program: dspy.Module, label: str) -> Evaluation:
         """Scores `program` on validation and keeps it as a candidate. See `evaluate_all`."""
@@ -124,33 +131,38 @@ class Run:
     def _begin(self, program: dspy.Module, label: str) -> Step:
         state = state_of(program)
         fresh = self._restore(state)
-        if not self._pipeline and (self._meter.exhausted or not self._affords(len(self.validation))):
-            self._meter.exhausted = True
+        record = self._gateway.new_step(label)
+        known = self._gateway.admitted_before(record)
+        if not known and not self._pipeline and (self._gateway.exhausted or not self._affords(len(self.validation))):
+            self._gateway.exhaust()
             raise BudgetExhausted("the search's share of the budget holds no further candidate")
+        self._gateway.admit(record)
 
         def tell(_: Outcome, done: int, total: int) -> None:
             self._on_event(Working(self._name, len(self._kept) * total + done, self._total(), self._text()))
 
         def decide(evaluation: Evaluation) -> None:
+            self._gateway.complete_step(record)
             candidate = Candidate(label, fresh, state, evaluation, over_limits(evaluation, self.limits))
             self._kept.append(candidate)
             self.after_candidate(candidate)
 
-        step = Step(self._evaluator.begin(fresh, self.validation), len(self.validation), tell, decide)
+        with record.inside():
+            pending = self._evaluator.begin(fresh, self.validation)
+        step = Step(pending, len(self.validation), tell, record, decide)
         self._pipeline.add(step)
         return step
 
     def _has_room_ahead(self) -> bool:
         """Whether another candidate may begin before its turn: few are under way, and the budget holds them all."""
-        return self._pipeline.has_room(self._evaluator.threads) and self._affords(len(self.validation))
+        return self._pipeline.has_room(self._evaluator.threads) and (
+            self._gateway.begun_before or self._affords(len(self.validation))
+        )
 
     def _affords(self, questions: int) -> bool:
         """Whether the search's share holds what is under way and so many questions more, at the dearest so far."""
-        known = [one for one in (self._baseline, *self._kept) if one is not None]
-        calls = max((outcome.calls for one in known for outcome in one.evaluation.outcomes), default=1)
-        usd = max((one.evaluation.usd_per_question or 0.0 for one in known), default=0.0)
-        questions += self._pipeline.unread
-        return self._meter.affords(questions * calls, questions * usd)
+        known = [one.evaluation for one in (self._baseline, *self._kept) if one is not None]
+        return self._gateway.account.affords(expected(known, questions + self._pipeline.unread))
 
     def label(self, program: dspy.Module, *, passages: int = 1) -> list[Demonstration]:
         """Demonstrations of the training examples as labelled, `passages` of each retrieval; no call is made."""
@@ -167,9 +179,12 @@ class Run:
         self.rng("bootstrap").shuffle(order)
         order = order[:attempts]
         by_id = {example.id: example for example in order}
-        if not self._affords(len(order)):
+        record = self._gateway.new_step("training")
+        if not self._gateway.admitted_before(record) and not self._affords(len(order)):
             self._pipeline.settle_all()
-        runs = self._evaluator.trace(program, order)
+        self._gateway.admit(record)
+        with record.inside():
+            runs = self._evaluator.trace(program, order)
         found: list[Demonstration] = []
         try:
             self._pipeline.settle_all()
@@ -185,7 +200,19 @@ class Run:
                 )
         finally:
             runs.close()
+        self._gateway.complete_step(record)
         return found
+
+    def ask_again(self) -> None:
+        """Asks again what the baseline and the best candidate were not answered, for a reason that may have passed."""
+        again = {id(one): self._answered(one) for one in (self._baseline, self._best) if one is not None}
+        self._baseline = again.get(id(self._baseline), self._baseline)
+        self._kept = [again.get(id(one), one) for one in self._kept]
+
+    def _answered(self, candidate: Candidate) -> Candidate:
+        tell = telling(self._on_event, "again", candidate.label)
+        evaluation = self._evaluator.again(candidate.evaluation, candidate.program, self.validation, on_outcome=tell)
+        return replace(candidate, evaluation=evaluation, why_not=over_limits(evaluation, self.limits))
 
     @property
     def baseline(self) -> Candidate:
@@ -242,6 +269,21 @@ class Run:
         over = sum(candidate.why_not is not None for candidate in self._kept)
         text = f"{counted(len(self._kept), 'candidate')}, best {self._shown(self._best)}"
         self._on_event(Finished(self._name, (text + (f", {over} over the limits" if over else ""),)))
+
+
+def expected(evaluations: Sequence[Evaluation], questions: int) -> Amounts:
+    """What so many questions take with the dearest of the programs evaluated; one call each where none was."""
+    outcomes = [evaluation.outcomes for evaluation in evaluations]
+
+    def dearest(average: Callable[[Outcome], float]) -> float:
+        return max((sum(map(average, some)) / len(some) for some in outcomes if some), default=0.0)
+
+    return Amounts(
+        questions * max((outcome.calls for some in outcomes for outcome in some), default=1),
+        math.ceil(questions * dearest(lambda outcome: outcome.input_tokens)),
+        math.ceil(questions * dearest(lambda outcome: outcome.output_tokens)),
+        Fraction(questions * dearest(lambda outcome: outcome.usd or 0.0)),
+    )
 
 
 def state_of(program: dspy.Module) -> dict[str, Any]:

@@ -32,16 +32,21 @@ def seal_result(
     candidate: Candidate | None,
     optimizer: dict[str, Any],
     on_event: OnEvent,
+    *,
+    target: Path | None = None,
+    is_replay: bool = False,
 ) -> CompileResult:
     """Seals what `result.sealed` names and logs the run; returns the result with path and id.
+
+    Into `target`, where one is given, and then it is not logged; nor is a replay, which is no run of its own.
 
     Raises ArtifactError or RagcError when the artifact cannot be written; the previous one is whole then.
     """
     chosen = candidate if candidate is not None and result.sealed == "candidate" else run.baseline
     content = _content(bench, run, result, chosen, optimizer)
-    target, line = _place(bench, result)
-    sealed = seal(content, target)
-    if target == bench.project.compiled_path(bench.task):
+    place, line = _place(bench, result) if target is None else (target, None)
+    sealed = seal(content, place)
+    if place == bench.project.compiled_path(bench.task):
         package(sealed.path.parent)
     result = replace(result, artifact=sealed.path, id=sealed.id)
     what = ""
@@ -49,6 +54,8 @@ def seal_result(
         why = "no candidate is within the limits" if candidate is None else "the candidate scored below it"
         what = f"  (the uncompiled program: {why})"
     on_event(Finished("sealed", (f"{_shown(sealed.path, bench)}  {sealed.id[:8]}{what}", *filter(None, [line]))))
+    if is_replay or target is not None:
+        return result
     for warning in tracking.log_compile(
         uri=bench.project.settings.tracking,
         root=bench.project.root,
@@ -126,9 +133,8 @@ def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, o
                 "baseline": _latency(result.baseline_test),
                 "compiled": _latency(result.compiled_test),
             },
-            "paid": cost_of(result.usage),
+            "paid": cost_of(result.paid),
             "stopped": result.stopped,
-            "strangers": list(result.strangers),
             "corpus": task.corpus,
         },
         results={
@@ -203,5 +209,5 @@ def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
 def _model(bench: Bench) -> dict[str, Any]:
     """The model as configured and, where the provider named it, as it was resolved."""
     settings = bench.project.settings.lm
-    answered_by = bench.meter.resolved.get(settings.model)
+    answered_by = bench.gateway.resolved.get(settings.model)
     return describe(settings) | ({} if answered_by is None else {"answered_by": answered_by})

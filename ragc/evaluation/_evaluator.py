@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ragc.data import Example
     from ragc.evaluation._metrics import Metric
-    from ragc.models import Call, Meter
+    from ragc.models import Call, Gateway
 
 NO_LIMIT = 1.0
 """An error rate that nothing is above."""
@@ -38,16 +38,16 @@ class Traced:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Runs programs on examples under one LM, adapter, metric and meter.
+    """Runs programs on examples under one LM, adapter, metric and gateway.
 
     `dspy.context` is set for each example in its own thread, `dspy.configure` never. Costs and LM times come from the
-    meter's recording around each example.
+    gateway's recording around each example.
     """
 
     metric: Metric
     lm: dspy.LM
     adapter: dspy.Adapter
-    meter: Meter
+    gateway: Gateway
     recall: Recall | None = None
     threads: int = 8
     max_error_rate: float = 1.0
@@ -55,10 +55,11 @@ class Evaluator:
 
     @cached_property
     def _callbacks(self) -> list[Any]:
-        """The user's callbacks, and one that notes the models that are called past the meter."""
+        """The user's callbacks, and one that notes the models that are called past the gateway."""
         import dspy
 
-        return [*(dspy.settings.callbacks or ()), self.meter.watcher()]
+        others = [one for one in dspy.settings.callbacks or () if one is not self.gateway.watcher]
+        return [*others, self.gateway.watcher]
 
     @cached_property
     def _pool(self) -> Pool:
@@ -138,12 +139,12 @@ class Evaluator:
         import dspy
 
         steps: list[tuple[Any, dict[str, Any], Any]] | None = [] if trace else None
-        with self.meter.recording() as calls:
+        with self.gateway.recording(example.id) as calls:
             try:
                 with dspy.context(lm=self.lm, adapter=self.adapter, trace=steps, callbacks=self._callbacks):
                     prediction = program(question=example.question, **example.inputs)
             except Exception as cause:  # a program can raise anything: the example's error, or the run's
-                fatal = fatal_cause(cause) or self.meter.fatal
+                fatal = fatal_cause(cause) or self.gateway.fatal
                 if fatal is not None:
                     raise fatal from cause
                 return Traced(self._failed(example, cause, calls), None, steps or [])

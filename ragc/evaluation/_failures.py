@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ragc._secrets import redact
-from ragc.errors import BudgetExhausted, ConfigError, ExampleError, ModelError, RagcError
+from ragc.errors import BudgetExhausted, ConfigError, ExampleError, Interrupted, ModelError, RagcError
 
 
 def fatal_cause(error: BaseException) -> RagcError | None:
@@ -14,7 +14,7 @@ def fatal_cause(error: BaseException) -> RagcError | None:
     DSPy wraps what an engine raises, and keeps the original as `__cause__`.
     """
     for link in _chain(error):
-        if isinstance(link, BudgetExhausted | ModelError | ConfigError):
+        if isinstance(link, BudgetExhausted | ConfigError | Interrupted | ModelError):
             return link
     return None
 

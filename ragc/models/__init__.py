@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ragc._secrets import redact
 from ragc.models._engine import AsyncEngine, Engine
+from ragc.models._errors import BudgetReached, RunInterrupted
 from ragc.models._exact import NotCounted, exact_counter
 from ragc.models._lm import (
     check_model,
@@ -17,22 +18,48 @@ from ragc.models._lm import (
     prepare_model,
     token_counter,
 )
-from ragc.models._meter import Call, Meter, Usage
 from ragc.models._plain import PlainAdapter
 from ragc.models._prices import find_price
 from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
 from ragc.models._unsent import NotSent, text_of, unsent
+from ragc.models.gateway import (
+    Amounts,
+    Call,
+    Gateway,
+    Journal,
+    NotInJournal,
+    Replay,
+    RunChanges,
+    RunRecord,
+    RunState,
+    Status,
+    Step,
+    StopAt,
+    Usage,
+)
 
 __all__ = [
+    "Amounts",
     "AsyncEngine",
+    "BudgetReached",
     "Call",
     "Engine",
-    "Meter",
+    "Gateway",
+    "Journal",
     "NotCounted",
+    "NotInJournal",
     "NotSent",
     "PlainAdapter",
     "RepairingChatAdapter",
     "RepairingJSONAdapter",
+    "Replay",
+    "RunChanges",
+    "RunInterrupted",
+    "RunRecord",
+    "RunState",
+    "Status",
+    "Step",
+    "StopAt",
     "Usage",
     "check_model",
     "context_window",

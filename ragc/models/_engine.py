@@ -1,6 +1,7 @@
-"""The seat at DSPy's engine seam: every call that ragc makes passes through here, metered, retried and explained.
+"""The seat at DSPy's engine seam: every call that ragc makes passes through here.
 
-The durable gateway takes this place in a run; what calls below (an inner engine) and above (`dspy.LM`) stays as it is.
+In a run it hands the call to the gateway, which reserves, limits, retries and journals. An artifact that serves has no
+gateway: its calls are retried and explained here, and leave no trace.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dspy.lm15 import LM15Error, Request, Response, TransportError, response_to_events
 
+from ragc._secrets import redact
 from ragc.errors import ExampleError, ModelError
 from ragc.models._errors import AnswerWithheld, ModelRefused, explain
-from ragc.models._meter import Call, Meter
-from ragc.models._prices import cost, find_price, tokens
+from ragc.models._prices import find_price
 from ragc.models._providers import async_provider_engine, capabilities, provider_engine
 from ragc.models._routes import Route, base_url, route
+from ragc.models._weights import sha256
 from ragc.models.gateway._retry import Retry
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dspy.clients.capabilities import Capabilities
 
     from ragc.models._local import LocalEngine
+    from ragc.models.gateway import Gateway
     from ragc.project import ModelSettings, Price
 
 
@@ -45,7 +47,7 @@ class AsyncInner(Protocol):
 
 
 class Engine:
-    """What `dspy.LM(engine=…)` gets: an inner engine with retries, a meter and errors of ragc's own.
+    """What `dspy.LM(engine=…)` gets: an inner engine with retries, a gateway and errors of ragc's own.
 
     Copies are the engine itself, so that DSPy's copies of an LM share connections, model and budget.
     """
@@ -54,16 +56,19 @@ class Engine:
         self,
         settings: ModelSettings,
         *,
-        meter: Meter | None = None,
+        gateway: Gateway | None = None,
         retry: Retry | None = None,
         inner: Inner | None = None,
         async_inner: AsyncInner | None = None,
+        key: str | None = None,
     ) -> None:
+        """`key` is that of an LM which was made with one; otherwise it comes from the environment."""
         self.settings = settings
-        self.meter = meter
+        self.gateway = gateway
         self.retry = retry or Retry()
         self.route: Route = route(settings)
         self._given = (inner, async_inner)
+        self._key = key
         self._lock = threading.Lock()
         self._inner: Inner | None = inner
         self._async_inners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncInner] = (
@@ -80,32 +85,55 @@ class Engine:
 
     def complete(self, request: Request) -> Response:
         """One answer. Raises ModelError, ExampleError or BudgetExhausted, each of them a DSPy LMError as well."""
+        if self.gateway is not None:
+            return self.gateway.complete(self, request)
         waits = self.retry.start()
-        with _Booking(self, request) as booking:
-            while True:
-                try:
-                    return booking.answer(self.inner.complete(booking.attempt()))
-                except Exception as error:  # noqa: BLE001 whatever an engine raises is explained below
-                    failed = error
-                # Outside the handler: the original, which may quote a key, is no context of what is raised.
-                wait = waits.after(failed)
-                if wait is None:
-                    raise booking.failure(failed)
-                time.sleep(wait)
+        while True:
+            try:
+                return self._answered(self.inner.complete(request))
+            except Exception as error:  # noqa: BLE001  whatever an engine raises is explained below
+                failed = error
+            # Outside the handler: the original, which may quote a key, is no context of what is raised.
+            wait = waits.after(failed)
+            if wait is None:
+                raise self.failure(failed)
+            time.sleep(wait)
 
     async def acomplete(self, request: Request) -> Response:
-        """Unlike `complete`: awaited, and no thread waits meanwhile."""
+        """Unlike `complete`: awaited, and no thread waits meanwhile where there is no gateway."""
+        if self.gateway is not None:
+            return await self.gateway.acomplete(self, request)
         waits = self.retry.start()
-        with _Booking(self, request) as booking:
-            while True:
-                try:
-                    return booking.answer(await self.async_inner.complete(booking.attempt()))
-                except Exception as error:  # noqa: BLE001 whatever an engine raises is explained below
-                    failed = error
-                wait = waits.after(failed)
-                if wait is None:
-                    raise booking.failure(failed)
-                await asyncio.sleep(wait)
+        while True:
+            try:
+                return self._answered(await self.async_inner.complete(request))
+            except Exception as error:  # noqa: BLE001  whatever an engine raises is explained below
+                failed = error
+            wait = waits.after(failed)
+            if wait is None:
+                raise self.failure(failed)
+            await asyncio.sleep(wait)
+
+    def _answered(self, response: Response) -> Response:
+        self.answered = True
+        self.check(response)
+        return response
+
+    def check(self, response: Response) -> None:
+        """Raises ExampleError when the provider withheld the answer, which is paid for all the same."""
+        if response.finish_reason == "content_filter" and not response.text:
+            raise AnswerWithheld(f"{self.settings.model}: the provider's content filter withheld the answer")
+
+    def failure(self, error: Exception) -> ModelError | ExampleError:
+        """What the failure of a call means to a run."""
+        model = self.settings.model
+        means = explain(error, model, self.route.variables)
+        if isinstance(error, TransportError) and not self.answered:
+            where = redact(base_url(self.settings) or self.route.provider)
+            means = ModelRefused(f"{model}: {where} cannot be reached: check base_url and the network ({means})")
+        if not isinstance(error, LM15Error) and error is not means:
+            means.__cause__ = error  # a bug rather than a refusal: its traceback is wanted
+        return means
 
     def stream(self, request: Request) -> Iterator[StreamEvent]:
         """The answer as events, once it is whole: what is metered is never shown in part."""
@@ -124,7 +152,9 @@ class Engine:
         """The engine below, made at first use. Raises ModelError without a key or weights."""
         with self._lock:
             if self._inner is None:
-                self._inner = _local(self.settings) if self.is_local else provider_engine(self.settings, self.route)
+                self._inner = (
+                    _local(self.settings) if self.is_local else provider_engine(self.settings, self.route, self._key)
+                )
             return self._inner
 
     @property
@@ -139,7 +169,7 @@ class Engine:
                 found = (
                     _InThread(self._inner or _local(self.settings))
                     if self.is_local or self._given[0] is not None
-                    else async_provider_engine(self.settings, self.route)
+                    else async_provider_engine(self.settings, self.route, self._key)
                 )
                 self._async_inners[loop] = found
             return found
@@ -153,6 +183,20 @@ class Engine:
     def supports_raw(self) -> bool:
         """Whether a prompt that PlainAdapter marks is passed as it stands, without a chat template."""
         return self.is_local
+
+    @functools.cached_property
+    def address(self) -> tuple[str, str, str]:
+        """Who is asked: provider, endpoint, model. What refuses one call for its rate refuses all that go there."""
+        return self.route.provider, base_url(self.settings) or "", self.route.model
+
+    @functools.cached_property
+    def answers(self) -> dict[str, str]:
+        """Who answers, as far as the answer depends on it: part of the journal's key."""
+        if self.is_local:
+            weights = getattr(self.inner, "weights", None)
+            return {"provider": "local", "revision": "" if weights is None else sha256(weights)}
+        provider, endpoint, _ = self.address
+        return {"provider": provider, "endpoint": redact(endpoint)}
 
     @functools.cached_property
     def price(self) -> Price | None:
@@ -185,7 +229,7 @@ class Engine:
 
     @classmethod
     def load_state(cls, state: dict[str, Any]) -> Engine:
-        """An engine for the same model, without a meter."""
+        """An engine for the same model, without a gateway."""
         from ragc.project import ModelSettings
 
         return cls(ModelSettings.model_validate(state))
@@ -229,63 +273,6 @@ class _InThread:
 
     async def complete(self, request: Request) -> Response:
         return await asyncio.to_thread(self._engine.complete, request)
-
-
-class _Booking:
-    """One call, from its check against the budget to its entry in the meter. A context manager around the attempts."""
-
-    def __init__(self, engine: Engine, request: Request) -> None:
-        self._engine = engine
-        self._request = request
-        self._call: Call | None = None
-        self._answered_by: str | None = None
-        self._began = 0.0
-
-    def __enter__(self) -> _Booking:
-        if self._engine.meter is not None:
-            self._engine.meter.begin()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._engine.meter is not None:
-            self._engine.meter.finish(self._call, answered_by=self._answered_by)
-
-    def attempt(self) -> Request:
-        """What to send, with the clock started anew."""
-        self._began = time.monotonic()
-        return self._request
-
-    def answer(self, response: Response) -> Response:
-        """Books the response. Raises ExampleError when the provider withheld the answer, which is paid for."""
-        engine, model = self._engine, self._engine.settings.model
-        inputs, cached, outputs = tokens(response, self._request, engine.route.provider)
-        configured = engine.settings.price is not None
-        usd = cost(response, self._request, found=engine.route, price=engine.price, configured=configured)
-        seconds = (response.provider_data or {}).get("seconds")  # the local engine leaves waiting for its turn out
-        took = float(seconds) if isinstance(seconds, int | float) else time.monotonic() - self._began
-        self._call = Call(model, inputs, outputs, cached, usd, took)
-        self._answered_by = response.model
-        engine.answered = True
-        if response.finish_reason == "content_filter" and not response.text:
-            raise AnswerWithheld(f"{model}: the provider's content filter withheld the answer")
-        return response
-
-    def failure(self, error: Exception) -> ModelError | ExampleError:
-        """Books the failure and says what it means."""
-        engine, model = self._engine, self._engine.settings.model
-        means = explain(error, model, engine.route.variables)
-        if isinstance(error, TransportError) and not engine.answered:
-            where = base_url(engine.settings) or engine.route.provider
-            means = ModelRefused(f"{model}: {where} cannot be reached: check base_url and the network ({means})")
-        if isinstance(means, ModelError) and engine.meter is not None:
-            engine.meter.refuse(means)
-        if self._call is None:
-            self._call = Call(model, 0, 0, 0, 0.0, time.monotonic() - self._began, error=str(means))
-        else:
-            self._call = replace(self._call, error=str(means))
-        if not isinstance(error, LM15Error) and error is not means:
-            means.__cause__ = error  # a bug rather than a refusal: its traceback is wanted
-        return means
 
 
 def _local(settings: ModelSettings) -> LocalEngine:

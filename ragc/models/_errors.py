@@ -19,7 +19,7 @@ from dspy import lm15
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
 from ragc._secrets import redact
-from ragc.errors import BudgetExhausted, ExampleError, ModelError
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError
 from ragc.models._kinds import (
     Kind,
     has_no_credit,
@@ -59,6 +59,10 @@ class CallFailed(ExampleError, LMError):  # type: ignore[misc]  # dspy ships no 
 
 class BudgetReached(BudgetExhausted, LMError):  # type: ignore[misc]  # dspy ships no types
     """The next call would pass the cap less what is set aside."""
+
+
+class RunInterrupted(Interrupted, LMError):  # type: ignore[misc]  # dspy ships no types
+    """The run was interrupted."""
 
 
 class WaitTooLong(BudgetReached):

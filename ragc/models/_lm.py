@@ -10,12 +10,12 @@ from dspy.utils.exceptions import LMConfigurationError
 from ragc.errors import ConfigError
 from ragc.models._engine import AsyncEngine, Engine
 from ragc.models._local import CONTEXT, LocalEngine
-from ragc.models._meter import Meter
 from ragc.models._plain import PlainAdapter
 from ragc.models._prices import estimate_tokens, listed, require_price
 from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
 from ragc.models._routes import api_key, route
 from ragc.models._weights import Notify, find_weights, require_weights, sha256, to_stderr
+from ragc.models.gateway import Gateway, Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from ragc.project import ModelSettings
 
 
-def make_lm(settings: ModelSettings, *, meter: Meter | None = None) -> dspy.LM:
-    """The LM that `settings` describes; with a `meter`, every call of it and of its copies is counted there.
+def make_lm(settings: ModelSettings, *, gateway: Gateway | None = None) -> dspy.LM:
+    """The LM that `settings` describes; with a `gateway`, every call of it and of its copies goes through there.
 
-    Nothing is loaded, fetched or sent before the first call. DSPy's cache and retries are off: the engine has its own
-    retries. Raises ModelError for an unknown model or a missing key (the variable is named), BudgetError when the meter
-    has a cap in USD and the model no known price, ConfigError for a temperature or max_tokens that the model refuses.
+    Nothing is loaded, fetched or sent before the first call. DSPy's cache and retries are off: gateway and engine have
+    their own. Raises ModelError for an unknown model or a missing key (the variable is named), BudgetError when the
+    gateway has a cap in USD and the model no known price, ConfigError for a temperature or max_tokens that the model
+    refuses.
     """
-    engine = Engine(settings, meter=meter)
+    engine = Engine(settings, gateway=gateway)
     if engine.route.engine == "local":
         find_weights(engine.route.model)
     else:
         api_key(settings, engine.route)
-    if meter is not None and meter.cap_usd is not None:
+    if gateway is not None and gateway.budget.usd is not None:
         require_price(settings, engine.price)
     given = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
     try:
@@ -43,6 +44,7 @@ def make_lm(settings: ModelSettings, *, meter: Meter | None = None) -> dspy.LM:
             settings.model,
             engine=engine,
             async_engine=AsyncEngine(engine),
+            callbacks=[Handover()],
             cache=False,
             num_retries=0,
             **{name: value for name, value in given.items() if value is not None},
@@ -92,7 +94,7 @@ def check_model(settings: ModelSettings) -> None:
 def describe(settings: ModelSettings) -> dict[str, str | None]:
     """The model for a manifest: `model`, `provider`, `revision` (SHA-256 of a local model's weights, else None).
 
-    What a provider resolved a name to stands in `Meter.resolved` after the first call. Fetches nothing.
+    What a provider resolved a name to stands in `Gateway.resolved` after the first call. Fetches nothing.
     """
     found = route(settings)
     weights = find_weights(found.model) if found.engine == "local" else None

@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 
-def provider_engine(settings: ModelSettings, found: Route) -> Inner:
+def provider_engine(settings: ModelSettings, found: Route, key: str | None = None) -> Inner:
     """The engine for a hosted model. Raises ModelError without a key."""
     if found.engine == "litellm":
         from dspy.clients.engines.litellm_engine import LiteLLMEngine
 
-        engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found))
+        engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found, key))
     else:
-        engine = Hosted(functools.partial(router_config, settings, found), settings.timeout)
+        engine = Hosted(functools.partial(router_config, settings, found, key=key), settings.timeout)
     return Edge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
-def async_provider_engine(settings: ModelSettings, found: Route) -> AsyncInner:
+def async_provider_engine(settings: ModelSettings, found: Route, key: str | None = None) -> AsyncInner:
     """Unlike `provider_engine`: awaited; its connections belong to one event loop."""
     if found.engine == "litellm":
         from dspy.clients.engines.litellm_engine import AsyncLiteLLMEngine
 
-        engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found))
+        engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found, key))
     else:
-        engine = AsyncHosted(functools.partial(router_config, settings, found), settings.timeout)
+        engine = AsyncHosted(functools.partial(router_config, settings, found, key=key), settings.timeout)
     return AsyncEdge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
@@ -69,9 +69,11 @@ def capabilities(settings: ModelSettings, found: Route) -> Capabilities:
     return ask(dspy.LM(settings.model, cache=False, num_retries=0, engine=found.engine))
 
 
-def router_config(settings: ModelSettings, found: Route, transport: object | None = None) -> RouterConfig:
+def router_config(
+    settings: ModelSettings, found: Route, transport: object | None = None, key: str | None = None
+) -> RouterConfig:
     """Key, address and timeouts for DSPy's wire, or the transport in their place. Raises ModelError without a key."""
-    key, url = api_key(settings, found), base_url(settings)
+    key, url = key or api_key(settings, found), base_url(settings)
     return RouterConfig(
         api_keys={found.provider: key} if key is not None else None,
         base_urls={found.provider: url} if url is not None else None,
@@ -81,6 +83,6 @@ def router_config(settings: ModelSettings, found: Route, transport: object | Non
     )
 
 
-def _client(settings: ModelSettings, found: Route) -> dict[str, Any]:
-    given = {"api_key": api_key(settings, found), "api_base": base_url(settings), "timeout": settings.timeout}
+def _client(settings: ModelSettings, found: Route, key: str | None) -> dict[str, Any]:
+    given = {"api_key": key or api_key(settings, found), "api_base": base_url(settings), "timeout": settings.timeout}
     return {name: value for name, value in given.items() if value is not None}

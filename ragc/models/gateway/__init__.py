@@ -16,13 +16,17 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.models.gateway._account import Account, Amounts, Reservation
     from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
+    from ragc.models.gateway._calls import Call, Usage
+    from ragc.models.gateway._gateway import Gateway, Status
     from ragc.models.gateway._journal import Journal
+    from ragc.models.gateway._key import Handover
     from ragc.models.gateway._records import (
         Claimed,
         Cost,
         Entry,
         Failure,
         Pruned,
+        RunChanges,
         RunRecord,
         RunState,
         Share,
@@ -30,23 +34,35 @@ if TYPE_CHECKING:
         Summary,
         Use,
     )
+    from ragc.models.gateway._replay import NotInJournal, Replay
+    from ragc.models.gateway._steps import Step, StopAt
 
 _HOME = {
     "Account": "_account",
     "Amounts": "_account",
+    "Call": "_calls",
     "Claimed": "_records",
     "Cost": "_records",
     "Counted": "_bounds",
     "Entry": "_records",
     "Failure": "_records",
+    "Gateway": "_gateway",
+    "Handover": "_key",
     "Journal": "_journal",
+    "NotInJournal": "_replay",
     "Pruned": "_records",
+    "Replay": "_replay",
     "Reservation": "_account",
+    "RunChanges": "_records",
     "RunRecord": "_records",
     "RunState": "_records",
     "Share": "_records",
+    "Status": "_gateway",
+    "Step": "_steps",
     "StepRecord": "_records",
+    "StopAt": "_steps",
     "Summary": "_records",
+    "Usage": "_calls",
     "Use": "_records",
     "actual": "_bounds",
     "embedding_actual": "_bounds",
@@ -57,19 +73,29 @@ _HOME = {
 __all__ = [
     "Account",
     "Amounts",
+    "Call",
     "Claimed",
     "Cost",
     "Counted",
     "Entry",
     "Failure",
+    "Gateway",
+    "Handover",
     "Journal",
+    "NotInJournal",
     "Pruned",
+    "Replay",
     "Reservation",
+    "RunChanges",
     "RunRecord",
     "RunState",
     "Share",
+    "Status",
+    "Step",
     "StepRecord",
+    "StopAt",
     "Summary",
+    "Usage",
     "Use",
     "actual",
     "embedding_actual",

@@ -99,6 +99,8 @@ class RunRecord:
     state: RunState = "running"
     stop: int | None = None
     """The number of the step that a stop cut."""
+    admitted: int = 0
+    """How many steps were begun: a step that was begun once is not refused later because it looks too dear."""
     artifact: str | None = None
     """The id of what was sealed."""
     seconds: float = 0.0
@@ -113,6 +115,7 @@ class RunChanges(TypedDict, total=False):
     caps: Mapping[str, Any]
     state: RunState
     stop: int | None
+    admitted: int
     artifact: str | None
     seconds: float
 

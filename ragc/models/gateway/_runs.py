@@ -17,13 +17,13 @@ from ragc.models.gateway._records import Cost, RunChanges, RunRecord, StepRecord
 from ragc.models.gateway._rows import iso, key_bytes, now, price
 from ragc.models.gateway._schema import Damaged
 
-_COLUMNS = "id, task, identity, components, caps, generation, state, stop, artifact, seconds, created"
+_COLUMNS = "id, task, identity, components, caps, generation, state, stop, admitted, artifact, seconds, created"
 
 
 def begin(connection: apsw.Connection, record: RunRecord, created: int) -> None:
     """Write a new run. Raises apsw.ConstraintError when there is one of this id."""
     connection.execute(
-        f"INSERT INTO runs ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?11, ?11)",
+        f"INSERT INTO runs ({_COLUMNS}, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?12)",
         (
             record.id,
             record.task,
@@ -33,6 +33,7 @@ def begin(connection: apsw.Connection, record: RunRecord, created: int) -> None:
             record.generation,
             record.state,
             record.stop,
+            record.admitted,
             record.artifact,
             record.seconds,
             created,
@@ -53,11 +54,12 @@ def find(connection: apsw.Connection, where: str = "TRUE", values: Sequence[Any]
             generation=generation,
             state=state,
             stop=stop,
+            admitted=admitted,
             artifact=artifact,
             seconds=seconds,
             created=iso(created),
         )
-        for id, task, identity, components, caps, generation, state, stop, artifact, seconds, created in rows
+        for id, task, identity, components, caps, generation, state, stop, admitted, artifact, seconds, created in rows
     ]
 
 
@@ -181,6 +183,21 @@ def _total(rows: Iterable[tuple[Any, ...]]) -> Amounts:
     for number, calls, tokens, output, usd in rows:
         total += Amounts(calls, tokens, output, number * price(usd or "0"))
     return total
+
+
+def take_off(connection: apsw.Connection, flight: tuple[Any, ...]) -> bool:
+    """Write a flight down: key, run, owner, and its worst case. False: its key is in flight, or is answered."""
+    connection.execute(
+        "INSERT INTO flights (key, run, owner, calls, input_tokens, output_tokens, usd) SELECT ?1, ?2, ?3, ?4, ?5, ?6,"
+        " ?7 WHERE NOT EXISTS (SELECT 1 FROM entries WHERE key = ?1) ON CONFLICT (key) DO NOTHING",
+        flight,
+    )
+    return connection.changes() > 0
+
+
+def land(connection: apsw.Connection, key: bytes, owner: str) -> None:
+    """End a flight."""
+    connection.execute("DELETE FROM flights WHERE key = ? AND owner = ?", (key, owner))
 
 
 def lose(connection: apsw.Connection, run: str, alive: Callable[[str], bool]) -> int:

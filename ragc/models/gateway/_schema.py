@@ -42,6 +42,7 @@ TABLES = {
     "runs": (
         "number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, task TEXT NOT NULL, identity TEXT NOT NULL,"
         " components TEXT NOT NULL, caps TEXT NOT NULL, generation INTEGER NOT NULL, state TEXT NOT NULL, stop INTEGER,"
+        " admitted INTEGER NOT NULL,"
         " artifact TEXT, seconds REAL NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL"
     ),
     "steps": "run TEXT NOT NULL, number INTEGER NOT NULL, label TEXT NOT NULL, PRIMARY KEY (run, number)",

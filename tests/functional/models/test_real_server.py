@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from ragc.errors import ModelError
-from ragc.models import Meter, make_adapter, make_lm, prepare_model
+from ragc.models import Gateway, make_adapter, make_lm, prepare_model
 from ragc.models._weights import find_weights
 from ragc.project import ModelSettings
 
@@ -68,17 +68,17 @@ def settings(request: pytest.FixtureRequest, address: str, monkeypatch: pytest.M
 
 
 def test_a_program_has_its_answer_from_the_real_model(settings: ModelSettings) -> None:
-    meter = Meter()
+    gateway = Gateway()
     predict = dspy.Predict("context, question -> answer")
     demo = {"context": "Paris is the capital of France.", "question": "What is the capital?", "answer": "Paris"}
     predict.demos = [dspy.Example(**demo)]
     plain = settings.model_copy(update={"adapter": "plain"})
-    with dspy.context(lm=make_lm(settings, meter=meter), adapter=make_adapter(plain)):
+    with dspy.context(lm=make_lm(settings, gateway=gateway), adapter=make_adapter(plain)):
         assert "Rome" in predict(**ITALY).answer
     # The server has kept the prompt of the first of the two: what it had in memory counts as input too.
-    assert meter.usage.input_tokens > 20
-    assert 0 < meter.usage.output_tokens <= 32
-    assert meter.usage.calls == 1
+    assert gateway.usage.input_tokens > 20
+    assert 0 < gateway.usage.output_tokens <= 32
+    assert gateway.usage.calls == 1
 
 
 def test_a_wrong_key_is_refused_in_one_line(settings: ModelSettings, monkeypatch: pytest.MonkeyPatch) -> None:

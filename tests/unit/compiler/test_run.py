@@ -15,7 +15,7 @@ from ragc.compiler import Candidate, Event, Run, Working
 from ragc.data import Example
 from ragc.errors import BudgetExhausted, ConfigError
 from ragc.evaluation import Evaluator
-from ragc.models import Meter
+from ragc.models import Gateway
 from ragc.project import Budget, Limits
 from scripted import Script, make_evaluator, number_in
 
@@ -48,10 +48,12 @@ def restored(state: dict[str, Any]) -> dspy.Module:
 MakeRun = Callable[..., tuple[Run, list[Event]]]
 
 
-def make_run(script: Script, *, meter: Meter | None = None, size: int = SIZE, **fields: Any) -> tuple[Run, list[Event]]:
+def make_run(
+    script: Script, *, gateway: Gateway | None = None, size: int = SIZE, **fields: Any
+) -> tuple[Run, list[Event]]:
     """A run whose baseline has begun, and the events that it tells."""
     events: list[Event] = []
-    evaluator: Evaluator = make_evaluator(script, meter=meter, **fields)
+    evaluator: Evaluator = make_evaluator(script, gateway=gateway, **fields)
     run = Run(
         train=tuple(question(n, "train") for n in range(6)),
         validation=tuple(question(n) for n in range(size)),
@@ -60,7 +62,7 @@ def make_run(script: Script, *, meter: Meter | None = None, size: int = SIZE, **
         teacher=None,
         limits=Limits(),
         _evaluator=evaluator,
-        _meter=evaluator.meter,
+        _meter=evaluator.gateway,
         _restore=restored,
         _expected=None,
         _on_event=events.append,
@@ -231,12 +233,12 @@ def test_what_a_candidate_raises_counts_in_its_turn_and_ends_those_behind_it() -
 @pytest.mark.parametrize("threads", [1, 4, 16])
 @pytest.mark.parametrize(("calls", "whole"), [(19, 0), (20, 1), (29, 1), (30, 2), (50, 4)])
 def test_the_budget_holds_whole_candidates_whatever_runs_ahead(threads: int, calls: int, whole: int) -> None:
-    meter = Meter(Budget(calls=calls))
-    run, _ = make_run(learned, meter=meter, threads=threads)
+    gateway = Gateway(Budget(calls=calls))
+    run, _ = make_run(learned, gateway=gateway, threads=threads)
     with pytest.raises(BudgetExhausted, match="no further candidate"):
         run.evaluate_all((candidate(n), "") for n in range(2, 12))
     assert len(run.candidates) == whole
-    assert meter.usage.calls == SIZE * (1 + whole)
+    assert gateway.usage.calls == SIZE * (1 + whole)
 
 
 def test_the_budget_is_looked_at_in_the_order_of_candidates_that_cost_more_and_more() -> None:
@@ -261,13 +263,13 @@ def test_the_budget_is_looked_at_in_the_order_of_candidates_that_cost_more_and_m
         program.load_state(state)
         return program
 
-    meter = Meter(Budget(calls=60))
-    run, _ = make_run(learned, meter=meter, threads=4)
+    gateway = Gateway(Budget(calls=60))
+    run, _ = make_run(learned, gateway=gateway, threads=4)
     run._restore = restore
     with pytest.raises(BudgetExhausted):
         run.evaluate_all((asking(times), f"{times} calls") for times in (1, 2, 3, 4))
     assert [one.label for one in run.candidates] == ["1 calls", "2 calls"]
-    assert meter.usage.calls <= 60
+    assert gateway.usage.calls <= 60
 
 
 def test_the_baseline_is_waited_for_by_whoever_asks() -> None:

@@ -11,7 +11,7 @@ import pytest
 from ragc.data import Example
 from ragc.errors import BudgetExhausted, ConfigError, ExampleError, ModelError
 from ragc.evaluation import Evaluation, Outcome, TooManyErrors
-from ragc.models import Meter
+from ragc.models import Gateway
 from ragc.models._errors import AnswerWithheld, CallFailed, PromptTooLong
 from ragc.project import Budget
 from scripted import make_evaluator, number_in
@@ -82,10 +82,10 @@ def test_too_many_errors_stop_the_evaluation(examples: list[Example]) -> None:
 
 
 def test_the_budget_ends_the_evaluation(examples: list[Example]) -> None:
-    meter = Meter(Budget(calls=10))
+    gateway = Gateway(Budget(calls=10))
     with pytest.raises(BudgetExhausted):
-        make_evaluator(echo, meter=meter, threads=4).evaluate(program(), examples)
-    assert meter.usage.calls <= 10
+        make_evaluator(echo, gateway=gateway, threads=4).evaluate(program(), examples)
+    assert gateway.usage.calls <= 10
 
 
 def test_known_outcomes_are_taken_over_and_not_asked_again(examples: list[Example]) -> None:
@@ -208,14 +208,14 @@ def test_an_error_counts_in_its_turn_and_ends_what_follows(examples: list[Exampl
 
 
 def test_what_the_budget_refused_too_early_is_asked_in_its_turn(examples: list[Example]) -> None:
-    meter = Meter(Budget(calls=30))
-    meter.reserve(calls=20)
-    evaluator = make_evaluator(echo, meter=meter, threads=2)
+    gateway = Gateway(Budget(calls=30))
+    gateway.reserve(calls=20)
+    evaluator = make_evaluator(echo, gateway=gateway, threads=2)
     evaluator.evaluate(program(), examples[:10])
     second = evaluator.begin(program(), examples[10:])
-    while not meter.exhausted:
+    while not gateway.exhausted:
         time.sleep(0.001)
-    meter.open_reserve()
+    gateway.open_reserve()
     assert second.result().n == 20
 
 

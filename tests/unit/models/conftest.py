@@ -9,14 +9,14 @@ import dspy
 import pytest
 
 from provider import Provider
-from ragc.models import AsyncEngine, Engine, Meter
+from ragc.models import AsyncEngine, Engine, Gateway
 from ragc.models.gateway._retry import Retry
 from ragc.project import ModelSettings
 
 KEY = "sk-test-0123456789abcdefghij"
 
 MakeLM = Callable[..., dspy.LM]
-"""lm(meter=None, retry=…, **settings) -> an LM whose calls go to the scripted provider."""
+"""lm(gateway=None, retry=…, **settings) -> an LM whose calls go to the scripted provider."""
 
 
 def settings(model: str, **values: Any) -> ModelSettings:
@@ -36,11 +36,11 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
 def hosted(provider: Provider) -> MakeLM:
     """Makes LMs of the scripted provider."""
 
-    def make(meter: Meter | None = None, retry: Retry | None = None, **values: Any) -> dspy.LM:
+    def make(gateway: Gateway | None = None, retry: Retry | None = None, **values: Any) -> dspy.LM:
         given = {"api_key_env": "OUR_KEY", "base_url": provider.base_url, **values}
         engine = Engine(
             settings(given.pop("model", "openai/our-model"), **given),
-            meter=meter,
+            gateway=gateway,
             retry=retry or Retry(attempts=3, first=0.001),
         )
         return dspy.LM(

@@ -11,7 +11,7 @@ from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
 from provider import Answer, Delivery, Provider
 from ragc.errors import ExampleError, ModelError
-from ragc.models import Meter, make_lm
+from ragc.models import Gateway, make_lm
 from unit.models.conftest import KEY, MakeLM, settings
 
 
@@ -51,15 +51,15 @@ def test_refusal_is_a_dspy_error_as_well(hosted: MakeLM, provider: Provider) -> 
 
 def test_refusal_for_good_is_remembered_and_nothing_is_sent_after_it(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(status=401)
-    meter = Meter()
-    lm = hosted(meter)
+    gateway = Gateway()
+    lm = hosted(gateway)
     for _ in range(3):
         with pytest.raises(ModelError):
             lm("hello")
     assert len(provider.requests) == 1
-    assert isinstance(meter.fatal, ModelError)
+    assert isinstance(gateway.fatal, ModelError)
     with pytest.raises(ModelError, match="OUR_KEY"):
-        meter.check()
+        gateway.check()
 
 
 def test_anthropic_refusal_names_its_variable(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,10 +80,10 @@ def test_context_exceeded_is_the_examples_error(hosted: MakeLM, provider: Provid
 
 def test_withheld_answer_is_the_examples_error_and_is_paid_for(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer("", finish="content_filter")
-    meter = Meter()
-    with meter.recording() as calls, pytest.raises(ExampleError, match="content filter"):
-        hosted(meter)("hello")
-    assert meter.usage.calls == 1
+    gateway = Gateway()
+    with gateway.recording() as calls, pytest.raises(ExampleError, match="content filter"):
+        hosted(gateway)("hello")
+    assert gateway.usage.calls == 1
     assert [call.error is None for call in calls] == [False]
 
 

@@ -15,7 +15,7 @@ import dspy
 import pytest
 
 from ragc.errors import ExampleError, ModelError
-from ragc.models import Meter, PlainAdapter, make_adapter, make_lm, prepare_model, token_counter
+from ragc.models import Gateway, PlainAdapter, make_adapter, make_lm, prepare_model, token_counter
 from ragc.models._llama import pool
 from unit.models.conftest import settings
 
@@ -71,12 +71,12 @@ def test_same_request_has_the_same_answer_whatever_was_asked_before_and_beside_i
 
 
 def test_usage_is_counted_and_a_shared_beginning_is_not_read_again(ask: dspy.Predict) -> None:
-    meter = Meter()
-    with dspy.context(lm=make_lm(MODEL, meter=meter)), meter.recording() as calls:
+    gateway = Gateway()
+    with dspy.context(lm=make_lm(MODEL, gateway=gateway)), gateway.recording() as calls:
         ask(**ITALY)
         ask(context=ITALY["context"], question="Which country has Rome?")
-    assert meter.usage.calls == 2
-    assert meter.usage.usd == 0
+    assert gateway.usage.calls == 2
+    assert gateway.usage.usd == 0
     assert calls[1].cached_input_tokens > calls[1].input_tokens / 2
     assert all(call.output_tokens > 0 for call in calls)
 

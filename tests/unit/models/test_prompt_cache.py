@@ -12,7 +12,7 @@ from dspy.clients.engines.lm15_engine import LM15Engine
 from dspy.lm15 import CacheConfig, Message, Request, RouterConfig
 
 from provider import Answer, Provider, Tokens
-from ragc.models import Meter, make_adapter, make_lm
+from ragc.models import Gateway, make_adapter, make_lm
 from ragc.models._prompt_cache import LIFE, PromptCache, prompt_cache
 from ragc.models._routes import route
 from unit.models.conftest import settings
@@ -138,8 +138,8 @@ def ask(provider: Provider) -> Any:
     """Asks Claude one question of a program with two demonstrations, and returns the bodies so far."""
     provider.script = lambda asked: Answer("[[ ## answer ## ]]\nfive", usage=Tokens(2000, 10, cached=1900))
     model = settings(CLAUDE, base_url=provider.base_url, api_key_env="OUR_KEY")
-    meter = Meter()
-    lm, adapter = make_lm(model, meter=meter), make_adapter(model)
+    gateway = Gateway()
+    lm, adapter = make_lm(model, gateway=gateway), make_adapter(model)
     predict = dspy.Predict("question -> answer")
     predict.demos = [dspy.Example(question=f"q{number}", answer=f"a{number}") for number in range(2)]
 
@@ -151,7 +151,7 @@ def ask(provider: Provider) -> Any:
                 predict(question=question)
         return [dict(request.body) for request in provider.requests]
 
-    one.meter = meter  # type: ignore[attr-defined]
+    one.gateway = gateway  # type: ignore[attr-defined]
     return one
 
 
@@ -169,7 +169,7 @@ def test_anthropic_gets_a_mark_on_instructions_and_on_the_last_demonstration(ask
 
 def test_the_share_of_cached_input_is_counted(ask: Any) -> None:
     ask("one")
-    usage = ask.meter.usage
+    usage = ask.gateway.usage
     assert (usage.input_tokens, usage.cached_input_tokens) == (2000, 1900)
     assert usage.usd == pytest.approx((100 * 3 + 1900 * 0.3 + 10 * 15) / 1e6)
 

@@ -13,7 +13,7 @@ import pytest
 
 from provider import Answer, Provider, Tokens
 from ragc.errors import BudgetError, BudgetExhausted, ExampleError
-from ragc.models import Call, Meter, Usage, make_lm
+from ragc.models import Call, Gateway, Usage, make_lm
 from ragc.project import Budget
 from unit.models.conftest import MakeLM, settings
 
@@ -26,52 +26,54 @@ def budget(calls: int | None = None, usd: float | None = None) -> Budget:
 
 def test_calls_tokens_and_money_are_counted(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(usage=Tokens(1000, 20, cached=400), model="our-model-2026-01")
-    meter = Meter()
-    lm = hosted(meter, price=PRICE)
-    with meter.recording() as calls:
+    gateway = Gateway()
+    lm = hosted(gateway, price=PRICE)
+    with gateway.recording() as calls:
         lm("one")
         asyncio.run(lm.acall("two"))
     # 600 fresh tokens at $1, 400 cached at $0.50, 20 written at $10 a million
     each = (600 * 1.0 + 400 * 0.5 + 20 * 10.0) / 1e6
-    used = meter.usage
+    used = gateway.usage
     assert used.usd == pytest.approx(2 * each)
     assert replace(used, usd=None) == Usage(2, 2000, 40, 800, None)
     assert [(call.model, call.error) for call in calls] == [("openai/our-model", None)] * 2
     assert [call.usd for call in calls] == pytest.approx([each, each])
     assert all(call.seconds > 0 for call in calls)
-    assert meter.resolved == {"openai/our-model": "our-model-2026-01"}
+    assert gateway.resolved == {"openai/our-model": "our-model-2026-01"}
 
 
 def test_anthropic_counts_cached_tokens_as_input(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-0123456789abcdef")
     provider.script = lambda asked: Answer("hello", usage=Tokens(1000, 20, cached=400))
-    meter = Meter()
-    assert make_lm(settings("anthropic/claude-sonnet-4-5", base_url=provider.base_url), meter=meter)("hi") == ["hello"]
-    assert (meter.usage.input_tokens, meter.usage.cached_input_tokens) == (1000, 400)
-    assert meter.usage.usd == pytest.approx((600 * 3 + 400 * 0.3 + 20 * 15) / 1e6)  # from the packaged list
+    gateway = Gateway()
+    assert make_lm(settings("anthropic/claude-sonnet-4-5", base_url=provider.base_url), gateway=gateway)("hi") == [
+        "hello"
+    ]
+    assert (gateway.usage.input_tokens, gateway.usage.cached_input_tokens) == (1000, 400)
+    assert gateway.usage.usd == pytest.approx((600 * 3 + 400 * 0.3 + 20 * 15) / 1e6)  # from the packaged list
 
 
 def test_usage_that_is_not_reported_is_estimated_from_the_text(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer("x" * 40, usage=None)
-    meter = Meter()
-    hosted(meter, price=PRICE)("y" * 400)
-    assert (meter.usage.input_tokens, meter.usage.output_tokens) == (100, 10)
-    assert meter.usage.usd == pytest.approx((100 * 1 + 10 * 10) / 1e6)
+    gateway = Gateway()
+    hosted(gateway, price=PRICE)("y" * 400)
+    assert (gateway.usage.input_tokens, gateway.usage.output_tokens) == (100, 10)
+    assert gateway.usage.usd == pytest.approx((100 * 1 + 10 * 10) / 1e6)
 
 
 def test_failed_calls_are_recorded_and_not_counted(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(status=400)
-    meter = Meter()
-    with meter.recording() as calls, pytest.raises(ExampleError):
-        hosted(meter)("hello")
-    assert meter.usage.calls == 0
+    gateway = Gateway()
+    with gateway.recording() as calls, pytest.raises(ExampleError):
+        hosted(gateway)("hello")
+    assert gateway.usage.calls == 0
     assert [call.error for call in calls if call.error] != []
 
 
 def test_cap_in_calls_is_exact_whatever_the_number_of_threads(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(delay=0.01)
-    meter = Meter(budget(calls=10))
-    lm = hosted(meter)
+    gateway = Gateway(budget(calls=10))
+    lm = hosted(gateway)
 
     def ask(number: int) -> bool:
         try:
@@ -82,19 +84,19 @@ def test_cap_in_calls_is_exact_whatever_the_number_of_threads(hosted: MakeLM, pr
 
     with ThreadPoolExecutor(8) as pool:
         answered = list(pool.map(ask, range(40)))
-    assert sum(answered) == len(provider.requests) == meter.usage.calls == 10
-    assert meter.exhausted
+    assert sum(answered) == len(provider.requests) == gateway.usage.calls == 10
+    assert gateway.exhausted
 
 
 def test_reserve_is_kept_until_it_is_opened(hosted: MakeLM) -> None:
-    meter = Meter(budget(calls=3))
-    meter.reserve(calls=2)
-    lm = hosted(meter)
+    gateway = Gateway(budget(calls=3))
+    gateway.reserve(calls=2)
+    lm = hosted(gateway)
     lm("one")
     with pytest.raises(BudgetExhausted, match="set aside for the final test"):
         lm("two")
-    meter.open_reserve()
-    assert not meter.exhausted
+    gateway.open_reserve()
+    assert not gateway.exhausted
     lm("two")
     lm("three")
     with pytest.raises(BudgetExhausted):
@@ -103,8 +105,8 @@ def test_reserve_is_kept_until_it_is_opened(hosted: MakeLM) -> None:
 
 def test_cap_in_usd_expects_a_call_to_cost_the_average(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(usage=Tokens(1000, 0))  # $0.001 each
-    meter = Meter(budget(usd=0.0035))
-    lm = hosted(meter, price=PRICE)
+    gateway = Gateway(budget(usd=0.0035))
+    lm = hosted(gateway, price=PRICE)
     for _ in range(3):
         lm("hello")
     with pytest.raises(BudgetExhausted, match=r"\$0\.0035"):
@@ -118,56 +120,56 @@ def test_cap_in_usd_without_a_price_is_refused_with_the_line_to_write(monkeypatc
     with pytest.raises(
         BudgetError, match=r'lm = \{ model = "openai/our-model", price = \{ input = …, output = … \} \}'
     ):
-        make_lm(ours, meter=Meter(budget(usd=1)))
-    make_lm(ours, meter=Meter(budget(calls=5)))
-    make_lm(settings("local/smollm2-135m-instruct"), meter=Meter(budget(usd=1)))
+        make_lm(ours, gateway=Gateway(budget(usd=1)))
+    make_lm(ours, gateway=Gateway(budget(calls=5)))
+    make_lm(settings("local/smollm2-135m-instruct"), gateway=Gateway(budget(usd=1)))
 
 
 def test_copies_of_an_lm_share_the_meter(hosted: MakeLM) -> None:
-    meter = Meter(budget(calls=3))
-    lm = hosted(meter)
+    gateway = Gateway(budget(calls=3))
+    lm = hosted(gateway)
     for one in (lm, lm.copy(temperature=0.7), copy.deepcopy(lm)):
         one("hello")
     with pytest.raises(BudgetExhausted):
         copy.deepcopy(lm)("hello")
-    assert copy.deepcopy(meter) is meter
+    assert copy.deepcopy(gateway) is gateway
     assert copy.deepcopy(lm.engine) is copy.copy(lm.engine) is lm.engine
 
 
 def test_n_answers_are_n_calls(hosted: MakeLM) -> None:
-    meter = Meter()
-    assert len(hosted(meter)("hello", n=3)) == 3
-    assert meter.usage.calls == 3
+    gateway = Gateway()
+    assert len(hosted(gateway)("hello", n=3)) == 3
+    assert gateway.usage.calls == 3
 
 
 def test_recordings_nest_and_keep_to_their_context() -> None:
-    meter = Meter()
+    gateway = Gateway()
     call = Call("m", 1, 1, 0, 0.0, 0.1)
 
     def one() -> None:
-        meter.begin()
-        meter.finish(call)
+        gateway.begin()
+        gateway.finish(call)
 
     def example() -> int:
-        with meter.recording() as calls:
+        with gateway.recording() as calls:
             one()
             one()
         return len(calls)
 
-    with meter.recording() as outer:
+    with gateway.recording() as outer:
         with ThreadPoolExecutor(4) as pool:
             jobs = [pool.submit(contextvars.copy_context().run, example) for _ in range(8)]
             assert [job.result() for job in jobs] == [2] * 8
         one()
     one()
     assert len(outer) == 17
-    assert meter.usage.calls == 18
+    assert gateway.usage.calls == 18
 
 
 def test_cancelled_call_leaves_no_trace(hosted: MakeLM, provider: Provider) -> None:
     provider.script = lambda asked: Answer(delay=0.5)
-    meter = Meter(budget(calls=1))
-    lm = hosted(meter)
+    gateway = Gateway(budget(calls=1))
+    lm = hosted(gateway)
 
     async def cancelled() -> None:
         task = asyncio.create_task(lm.acall("hello"))
@@ -177,28 +179,28 @@ def test_cancelled_call_leaves_no_trace(hosted: MakeLM, provider: Provider) -> N
             await task
 
     asyncio.run(cancelled())
-    assert meter.usage.calls == 0
-    meter.check()
+    assert gateway.usage.calls == 0
+    gateway.check()
 
 
 def test_watcher_names_an_lm_that_the_meter_does_not_see(hosted: MakeLM) -> None:
-    meter = Meter()
-    known, unknown = hosted(meter), hosted(Meter(), model="openai/elsewhere")
-    with dspy.context(callbacks=[meter.watcher()]):
+    gateway = Gateway()
+    known, unknown = hosted(gateway), hosted(Gateway(), model="openai/elsewhere")
+    with dspy.context(callbacks=[gateway.watcher()]):
         known("hello")
         known.copy(temperature=1.0)("hello")
-        assert not meter.strangers
+        assert not gateway.strangers
         unknown("hello")
-    assert meter.strangers == ("openai/elsewhere",)
+    assert gateway.strangers == ("openai/elsewhere",)
 
 
 def test_the_sum_does_not_depend_on_the_order_in_which_calls_finish() -> None:
     prices = [0.1, 0.2, 0.3, 1e-9, 0.7, 1e-7]
     sums = set()
     for order in (prices, prices[::-1], sorted(prices)):
-        meter = Meter()
+        gateway = Gateway()
         for usd in order:
-            meter.begin()
-            meter.finish(Call("m", 1, 1, 0, usd, 0.0))
-        sums.add(meter.usage.usd)
+            gateway.begin()
+            gateway.finish(Call("m", 1, 1, 0, usd, 0.0))
+        sums.add(gateway.usage.usd)
     assert len(sums) == 1

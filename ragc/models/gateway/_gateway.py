@@ -1,0 +1,554 @@
+"""The gateway: the one object through which every call of a run goes.
+
+Before a call its worst case is reserved with the account and written to the journal; then it waits for its turn with
+the model's limiter and is tried until it succeeds or its retries are used up; what comes back is committed to the
+journal before anyone sees it, and the account is settled with what it really took. A key that the journal holds, or
+that another thread or process is asking for, is not asked again.
+
+Invariants, each with a file of its own: spend never passes a cap (`_account`), a response that was received is never
+lost nor asked for again (`_journal`), one refusal slows all threads alike (`_limiter`), no failure is tried for ever
+(`_retry`), and what was decided can be decided again from the journal alone (`_steps`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
+from dspy.lm15 import Request, Response
+
+from ragc._secrets import redact_json
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
+from ragc.models._transport import listening
+from ragc.models.gateway._account import Account, Amounts
+from ragc.models.gateway._bounds import Counted, actual, worst_case
+from ragc.models.gateway._calls import Call, Recording, Usage, total
+from ragc.models.gateway._journal import Entry, Failure, Journal, Use
+from ragc.models.gateway._key import Asked, ask
+from ragc.models.gateway._limiter import Limiter
+from ragc.models.gateway._pace import START
+from ragc.models.gateway._replay import Replay
+from ragc.models.gateway._retry import IN_A_RUN, Retry
+from ragc.models.gateway._steps import Step, StopAt, current_step
+from ragc.models.gateway._watch import Watcher
+
+if TYPE_CHECKING:
+    from dspy.utils.callback import BaseCallback
+
+    from ragc.models._engine import Engine
+    from ragc.project import Budget
+
+NOTHING = Amounts()
+ASYNC_THREADS = 64
+"""Awaited calls of a run that can be under way at once."""
+CONCURRENCY = 16
+"""Calls under way at once with a model whose `threads` are not given."""
+_LOOK = 30.0
+"""Seconds that one waits for another process's answer before it is looked whether that process is alive."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came back for one request."""
+
+    response: dict[str, Any]
+    counted: Counted
+    seconds: float
+    """Model time, without retries and without waiting for a turn."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What can be seen of a run while it goes on."""
+
+    paid: Usage
+    """What this command has paid for."""
+    hits: int
+    """Calls that the journal answered."""
+    concurrency: int
+    """Calls that may be under way at once, as the limiters have it now."""
+    retries: int
+    waiting_for: str | None
+    """What the run waits for, where it is something unusual (a provider that asks for an hour)."""
+
+
+class Gateway:
+    """See the module. Safe in threads; copies are the gateway itself, because a budget must not fork.
+
+    Without a journal it keeps its answers in memory: for a run that nobody resumes.
+    """
+
+    def __init__(  # noqa: PLR0913  what one run brings along
+        self,
+        budget: Budget | None = None,
+        *,
+        journal: Journal | None = None,
+        run: str = "",
+        task: str = "",
+        generation: int = 0,
+        spent: Amounts = NOTHING,
+        seconds: float = 0.0,
+        replay: Replay | None = None,
+        retry: Retry | None = None,
+        admitted: int = 0,
+        stop_at: StopAt | None = None,
+    ) -> None:
+        """`spent` and `seconds` are what earlier commands of the same run took; `admitted` its steps so far."""
+        from ragc.project import Budget
+
+        self.budget = budget or Budget()
+        self.account = Account(self.budget, spent=spent, seconds=seconds)
+        self.journal = journal or Journal.in_memory()
+        self.run = run
+        self.task = task
+        self.generation = generation
+        self.replay = replay
+        self.retry = retry or IN_A_RUN
+        self.fatal: RagcError | None = None
+        """The first refusal for good, remembered because optimizers swallow exceptions; every later call raises it."""
+        self.resolved: dict[str, str] = {}
+        """The model string as configured, to the name that the provider answered with."""
+        self.notes: list[str] = []
+        """What a person should be told, such as a provider's impossible usage."""
+        self.admitted = admitted
+        self._stop_at = stop_at
+        self._stopped: Exception | None = None
+        self._steps = self._complete = 0
+        self._between = Step(-1, "between steps")
+        self._lock = threading.Lock()
+        self._flying: dict[str, Future[Entry]] = {}
+        self._hits = 0
+        self._is_exhausted = False
+        self.dearest = Amounts()
+        """The worst case of the dearest call so far, in each dimension; no call in it."""
+        self._paid: list[Call] = []
+        self._used: dict[str, Call] = {}
+        self._limiters: dict[tuple[str, ...], Limiter] = {}
+        self._strangers: dict[str, None] = {}
+        self._wake = threading.Event()
+        self._watcher = Watcher(self)
+        self._pool: ThreadPoolExecutor | None = None
+        self._recordings: ContextVar[tuple[Recording, ...]] = ContextVar("ragc_recordings", default=())
+
+    def __copy__(self) -> Gateway:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Gateway:
+        return self
+
+    # -- one call
+
+    def complete(self, engine: Engine, request: Request) -> Response:
+        """The response to `request`: from the journal, from a call that is under way, or from the model.
+
+        Raises ModelError, ExampleError or BudgetExhausted (each a DSPy LMError as well), or what `stop` was given.
+        """
+        entry = self._call(
+            engine.settings.model,
+            ask(request_to_dict(request), engine.answers, self.generation),
+            lambda: worst_case(request, engine.settings, budget=self.budget),
+            lambda worst: self._sent(engine, request, worst),
+            check=lambda entry: engine.check(response_from_dict(entry.response)),
+        )
+        response = response_from_dict(entry.response)
+        self.resolved[engine.settings.model] = response.model
+        return response
+
+    async def acomplete(self, engine: Engine, request: Request) -> Response:
+        """Unlike `complete`: awaited. The call waits in a thread of the gateway's own; a cancelled one is kept."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(ASYNC_THREADS, thread_name_prefix="ragc-gateway")
+            pool = self._pool
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(pool, context.run, self.complete, engine, request)
+
+    def _call(
+        self,
+        model: str,
+        asked: Asked,
+        worst: Callable[[], Amounts],
+        send: Callable[[Amounts], Sent],
+        check: Callable[[Entry], None],
+    ) -> Entry:
+        """One call, from its key to its record. `check` raises where the entry is no answer."""
+        call = Call(model, 0, 0, 0, 0.0, 0.0)
+        try:
+            entry, hit = self._once(asked, lambda: self._fetch(model, asked, worst, send))
+            call = _as_call(model, entry, hit=hit)
+            check(entry)
+        except Exception as error:
+            self._record(asked, replace(call, error=str(error)))
+            if isinstance(error, RagcError) and not isinstance(error, ExampleError | BudgetExhausted | Interrupted):
+                self.refuse(error)
+            raise
+        self._record(asked, call)
+        return entry
+
+    def _once(self, asked: Asked, fetch: Callable[[], tuple[Entry, bool]]) -> tuple[Entry, bool]:
+        """What `fetch` brings, called by one of the threads that ask for the same key at once; the others wait for it.
+
+        Returns the entry, and whether it was there already.
+        """
+        with self._lock:
+            flying = self._flying.get(asked.key)
+            if flying is None:
+                mine = self._flying[asked.key] = Future()
+        if flying is not None:
+            return flying.result(), True
+        try:
+            found = fetch()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(found[0])
+            return found
+        finally:
+            with self._lock:
+                del self._flying[asked.key]
+
+    def _fetch(
+        self, model: str, asked: Asked, worst: Callable[[], Amounts], send: Callable[[Amounts], Sent]
+    ) -> tuple[Entry, bool]:
+        found = self.journal.find(asked.key)
+        if found is not None:
+            return found, True
+        if self.replay is not None:
+            recordings = self._recordings.get()
+            example, ordinal = (recordings[-1].example, len(recordings[-1])) if recordings else (None, 0)
+            raise self.replay.missing(asked, current_step(), example, ordinal)
+        self._check()
+        most = worst()
+        self._note_dear(most)
+        reservation = self.account.reserve(most)
+        failure: Failure | None = None
+        claimed = False
+        try:
+            other = self._claim(asked.key, most)
+            if other is not None:
+                return other, True
+            claimed = True
+            try:
+                sent = send(most)
+            except ExampleError as error:
+                failure = Failure(type(error).__name__, str(error))
+                raise
+            entry = self._entry(model, asked, sent)
+            self._pay(_as_call(model, entry, hit=False))
+            reservation.settle(sent.counted.amounts)
+            self.journal.settle(asked.key, entry)
+            claimed = False
+            return entry, False
+        finally:
+            reservation.release()  # nothing to do where it was settled
+            if claimed:
+                self.journal.release(asked.key, failure)
+
+    def _claim(self, key: str, worst: Amounts) -> Entry | None:
+        """The right to ask for `key`, durably; an entry where another process has answered it meanwhile."""
+        while True:
+            claimed = self.journal.claim(key, self.run, worst)
+            if claimed.mine:
+                return None
+            found = claimed.entry or self.journal.wait(key, timeout=_LOOK)
+            if found is not None:
+                return found
+            self._check()
+
+    def _sent(self, engine: Engine, request: Request, worst: Amounts) -> Sent:
+        """Sends a request until it is answered. Raises what the last failure means, with the retries used up."""
+        limiter = self._limiter(engine)
+        waits = self.retry.start()
+        while True:
+            with limiter.turn(worst.input_tokens + worst.output_tokens, self.account.deadline) as turn:
+                self._check()
+                waits.attempt()
+                began = time.monotonic()
+                with listening() as heard:
+                    try:
+                        response = engine.inner.complete(request)
+                    except Exception as error:  # noqa: BLE001  whatever an engine raises is explained below
+                        turn.failed(error)
+                        failed = error
+                    else:
+                        turn.succeeded(heard.headers)
+                        engine.answered = True
+                        return self._read(engine, request, response, time.monotonic() - began, worst)
+            # Outside the handler: the original, which may quote a key, is no context of what is raised.
+            wait = waits.after(failed, limited=True)
+            if wait is None:
+                raise engine.failure(failed)
+            self._wake.wait(wait)
+
+    def _read(self, engine: Engine, request: Request, response: Response, took: float, worst: Amounts) -> Sent:
+        """What came back, as the journal keeps it."""
+        counted = actual(response, request, engine.settings, worst)
+        if counted.doubt is not None:
+            self._tell(f"{engine.settings.model}: {counted.doubt}")
+        seconds = (response.provider_data or {}).get("seconds")  # the local engine leaves waiting for its turn out
+        answer = response_to_dict(response)
+        return Sent(answer, counted, float(seconds) if isinstance(seconds, int | float) else took)
+
+    def _entry(self, model: str, asked: Asked, sent: Sent) -> Entry:
+        counted = sent.counted
+        return Entry(
+            key=asked.key,
+            kind="lm",
+            model=model,
+            provider=str(asked.request.get("provider", "")),
+            request=redact_json(asked.request),
+            response=sent.response,
+            input_tokens=counted.amounts.input_tokens,
+            cached_input_tokens=counted.cached_input_tokens,
+            output_tokens=counted.amounts.output_tokens,
+            usd=counted.usd,
+            seconds=sent.seconds,
+            run=self.run,
+            task=self.task,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    # -- what a run asks of it
+
+    @property
+    def usage(self) -> Usage:
+        """What this command has paid for so far."""
+        with self._lock:
+            return total(self._paid)
+
+    @property
+    def cost(self) -> Usage:
+        """What the complete steps used, each response counted once, whoever paid for it and when."""
+        with self._lock:
+            return total(self._used.values())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a call has been refused for the budget's sake since the reserve was last changed."""
+        return self._is_exhausted or self.account.exhausted
+
+    @contextmanager
+    def recording(self, example: str | None = None) -> Iterator[Recording]:
+        """Collects the calls made inside, in this context; a thread takes part through `contextvars.copy_context`.
+
+        A call counts for every recording that is open around it; `example` is the id of what is being answered.
+        """
+        calls = Recording(example)
+        token = self._recordings.set((*self._recordings.get(), calls))
+        try:
+            yield calls
+        finally:
+            self._recordings.reset(token)
+
+    def new_step(self, label: str) -> Step:
+        """The next step of the run; see `ragc.models.gateway._steps`."""
+        with self._lock:
+            self._steps += 1
+            return Step(self._steps - 1, label)
+
+    @property
+    def begun_before(self) -> bool:
+        """Whether an earlier command of this run had begun the step that comes next."""
+        return self._steps < self.admitted
+
+    def admitted_before(self, step: Step) -> bool:
+        """Whether an earlier command of this run had begun the step: it is not asked again whether it is affordable."""
+        return step.number < self.admitted
+
+    def admit(self, step: Step) -> None:
+        """The step is begun, for good. Raises what stopped the run here before, where it is to stop here again."""
+        stop = self._stop_at
+        if stop is not None and step.number >= stop.step:
+            raise stop.error
+        if step.number >= self.admitted:
+            self.admitted = step.number + 1
+            if self.replay is None and self.run:
+                self.journal.update_run(self.run, admitted=self.admitted)
+
+    def complete_step(self, step: Step) -> None:
+        """The step is complete: what it used, and what was used since the last one, is written to the journal."""
+        with self._lock:
+            between, self._between = self._between, Step(-1, "between steps")
+            self._complete = step.number + 1
+            noted = [*between.used, *sorted(step.used, key=_place)]
+            for use, call in noted:
+                if use.error is None:
+                    self._used.setdefault(use.key, call)
+        if self.replay is None and self.run:
+            self.journal.record_step(self.run, step.number, step.label, [use for use, _ in noted])
+
+    @property
+    def position(self) -> int:
+        """The number of the step that is to be complete next: where a stop stands."""
+        return self._complete
+
+    def cut(self) -> None:
+        """The run was stopped: steps that were begun and are not complete are given up, the next takes their place."""
+        with self._lock:
+            self._steps = self._complete
+            self._stop_at = None
+
+    @contextmanager
+    def step(self, label: str) -> Iterator[Step]:
+        """A step from its beginning to its end; it is complete when nothing is raised inside."""
+        step = self.new_step(label)
+        self.admit(step)
+        with step.inside():
+            yield step
+        self.complete_step(step)
+
+    def exhaust(self) -> None:
+        """Count the budget as used up: what comes next is known not to fit."""
+        self._is_exhausted = True
+
+    def set_aside(self, share: Amounts, seconds: float = 0.0) -> None:
+        """Keep a share of the caps for the final test; one worst case comes on top, which its last call needs."""
+        self.account.set_aside(share + self.dearest, seconds)
+        self._is_exhausted = False
+
+    def open_reserve(self) -> None:
+        """Make what was set aside available."""
+        self.account.open()
+        self._is_exhausted = False
+
+    def stop(self, error: Exception) -> None:
+        """No further call is begun: whoever waits or asks gets `error`. What is under way is received and kept."""
+        self._stopped = error
+        self._wake.set()
+        self.account.stop(error)
+        with self._lock:
+            limiters = list(self._limiters.values())
+        for limiter in limiters:
+            limiter.stop(error)
+
+    def refuse(self, error: RagcError) -> None:
+        """Remember the first refusal for good."""
+        with self._lock:
+            self.fatal = self.fatal or error
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Models that were called while `watcher` looked on and that could not be taken over."""
+        with self._lock:
+            return tuple(self._strangers)
+
+    @property
+    def watcher(self) -> BaseCallback:
+        """The DSPy callback to have around everything that a run does: `dspy.context(callbacks=[…])`."""
+        return self._watcher
+
+    def note_stranger(self, model: str) -> None:
+        """A call was made past this gateway."""
+        with self._lock:
+            self._strangers[model] = None
+
+    def status(self) -> Status:
+        """What can be seen while it runs."""
+        with self._lock:
+            limiters = list(self._limiters.values())
+            paid, hits = total(self._paid), self._hits
+        waiting = next((limiter.waiting_for for limiter in limiters if limiter.waiting_for), None)
+        allowed = sum(limiter.concurrency for limiter in limiters)
+        return Status(paid, hits, allowed, sum(limiter.retries for limiter in limiters), waiting)
+
+    def close(self) -> None:
+        """Gives the LMs that were taken over their own engines back, and closes the journal."""
+        self._watcher.release()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+        self.journal.close()
+
+    # -- inside
+
+    def _check(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+        if self.fatal is not None:
+            raise self.fatal
+
+    def _limiter(self, engine: Engine) -> Limiter:
+        with self._lock:
+            limiter = self._limiters.get(engine.address)
+            if limiter is None:
+                settings = engine.settings
+                limiter = Limiter(
+                    settings.threads or CONCURRENCY,
+                    name=settings.model,
+                    rpm=settings.rpm,
+                    tpm=settings.tpm,
+                    start=settings.threads or CONCURRENCY if engine.is_local else START,
+                    notify=self._tell,
+                )
+                self._limiters[engine.address] = limiter
+            return limiter
+
+    def _pay(self, call: Call) -> None:
+        with self._lock:
+            self._paid.append(call)
+
+    def _record(self, asked: Asked, call: Call) -> None:
+        """Notes a call with every recording around it, and with its step."""
+        recordings = self._recordings.get()
+        inner = recordings[-1] if recordings else None
+        use = Use(
+            example=None if inner is None else inner.example,
+            ordinal=0 if inner is None else len(inner),
+            key=asked.key,
+            error=call.error,
+        )
+        for calls in recordings:
+            calls.append(call)
+        with self._lock:
+            self._hits += call.hit
+        step = current_step()
+        if step is not None:
+            step.note(use, call)
+        else:
+            with self._lock:
+                self._between.note(use, call)
+
+    def _note_dear(self, worst: Amounts) -> None:
+        with self._lock:
+            known = self.dearest
+            self.dearest = Amounts(
+                0,
+                max(known.input_tokens, worst.input_tokens),
+                max(known.output_tokens, worst.output_tokens),
+                max(known.usd, worst.usd),
+            )
+
+    def _tell(self, note: str) -> None:
+        """A note for a person, once."""
+        with self._lock:
+            if note not in self.notes:
+                self.notes.append(note)
+
+
+def _as_call(model: str, entry: Entry, *, hit: bool) -> Call:
+    return Call(
+        model,
+        entry.input_tokens,
+        entry.output_tokens,
+        entry.cached_input_tokens,
+        None if entry.usd is None else float(entry.usd),
+        entry.seconds,
+        key=entry.key,
+        hit=hit,
+    )
+
+
+def _place(noted: tuple[Use, Call]) -> tuple[str, int, str]:
+    """Where a use stands in its step: threads end in any order, records do not."""
+    use, _ = noted
+    return use.example or "", use.ordinal, use.key

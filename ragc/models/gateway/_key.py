@@ -1,0 +1,67 @@
+"""What a call is known by. The same key is one response, for ever: single flight, cache, resume and replay in one rule.
+
+A key is the hash of everything that the answer depends on: the request as DSPy hands it over, who answers it, DSPy's
+rollout id, and the number of the candidate within one LM call (DSPy sends `n=3` as three equal requests). A generation
+other than 0 is part of it, so that `--fresh` asks everything anew.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dspy.utils.callback import BaseCallback
+
+from ragc._files import canonical_json, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked, as the journal keeps it."""
+
+    key: str
+    request: dict[str, Any]
+    """Everything that the key is made of."""
+
+
+@dataclass
+class _LMCall:
+    """One call of a `dspy.LM`, which may send several requests."""
+
+    rollout: int | str | None = None
+    candidates: int = field(default=0)
+
+    def next_candidate(self) -> int:
+        self.candidates += 1
+        return self.candidates - 1
+
+
+_LM_CALL: ContextVar[_LMCall | None] = ContextVar("ragc_lm_call", default=None)
+
+
+class Handover(BaseCallback):  # type: ignore[misc]  # dspy ships no types
+    """Hands an LM call's rollout id to the engine, which DSPy does not show it: same thread, same context."""
+
+    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        given = {**(getattr(instance, "kwargs", None) or {}), **(inputs.get("kwargs") or {})}
+        _LM_CALL.set(_LMCall(given.get("rollout_id")))
+
+
+def ask(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int = 0) -> Asked:
+    """The next request of the LM call that is under way in this context.
+
+    `request` is JSON; `answers` says who answers it (provider, endpoint, weights).
+    """
+    call = _LM_CALL.get()
+    material: dict[str, Any] = {"request": request, **{name: value for name, value in answers.items() if value}}
+    if call is not None:
+        candidate = call.next_candidate()
+        material |= {"rollout_id": call.rollout} if call.rollout is not None else {}
+        material |= {"candidate": candidate} if candidate else {}
+    if generation:
+        material["generation"] = generation
+    return Asked(digest(canonical_json(material)), material)

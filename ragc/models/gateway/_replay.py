@@ -1,0 +1,95 @@
+"""A run from its journal alone: nothing is sent, and what is missing is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dspy.utils.exceptions import LMError
+
+from ragc.errors import ExampleError, ModelError
+
+if TYPE_CHECKING:
+    from ragc.models.gateway._journal import Journal, Use
+    from ragc.models.gateway._key import Asked
+    from ragc.models.gateway._steps import Step
+
+_SHOWN = 60
+"""Characters of a text that are shown on either side of a difference."""
+
+
+class NotInJournal(ModelError, LMError):  # type: ignore[misc]  # dspy ships no types
+    """A replay asked for what the journal does not hold."""
+
+
+class FailedBefore(ExampleError, LMError):  # type: ignore[misc]  # dspy ships no types
+    """What the journal holds for this request is that it failed."""
+
+
+@dataclass
+class Replay:
+    """Answers for a run whose calls must all stand in the journal."""
+
+    journal: Journal
+    run: str | None
+    """The run that is replayed; None: the journal holds none of this task with the same inputs."""
+    changed: str | None = None
+    """What differs between this run's inputs and the last run's, where that is known."""
+    _uses: dict[tuple[int, str | None, int], Use] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.run is not None:
+            self._uses = {
+                (step.number, use.example, use.ordinal): use
+                for step in self.journal.steps_of(self.run)
+                for use in step.uses
+            }
+
+    def missing(self, asked: Asked, step: Step | None, example: str | None, ordinal: int) -> Exception:
+        """The error for a request that the journal does not answer: its failure of then, or what differs."""
+        if self.run is not None:
+            failure = self.journal.failure_of(self.run, asked.key)
+            if failure is not None:
+                return FailedBefore(failure.text)
+        where = "between two steps" if step is None else step.label
+        if example is not None:
+            where += f", example {example}"
+        return NotInJournal(f"not in the journal: {where}: {self._why(asked, step, example, ordinal)}")
+
+    def _why(self, asked: Asked, step: Step | None, example: str | None, ordinal: int) -> str:
+        use = None if step is None else self._uses.get((step.number, example, ordinal))
+        then = None if use is None else self.journal.find(use.key)
+        if then is not None:
+            return first_difference(then.request, asked.request) or "the same request under another key"
+        if self.changed is not None:
+            return f"{self.changed} has changed since the run"
+        return "no run of this task with these inputs is in it" if self.run is None else "the run made no such call"
+
+
+def first_difference(then: Any, now: Any, at: str = "") -> str | None:
+    """The first place where two JSON values differ, with what stands there; None: nowhere."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in dict.fromkeys([*then, *now]):
+            place = f"{at}.{name}" if at else str(name)
+            if name not in now or name not in then:
+                return f"{place} is {'gone' if name not in now else 'new'}"
+            if (found := first_difference(then[name], now[name], place)) is not None:
+                return found
+        return None
+    if isinstance(then, list) and isinstance(now, list):
+        for number, (old, new) in enumerate(zip(then, now, strict=False)):
+            if (found := first_difference(old, new, f"{at}[{number}]")) is not None:
+                return found
+        return None if len(then) == len(now) else f"{at} has {len(now)} items, it had {len(then)}"
+    if then == now:
+        return None
+    if isinstance(then, str) and isinstance(now, str):
+        start = next((n for n, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now)))
+        return f"{at}: {_around(then, start)} in the journal, {_around(now, start)} now"
+    return f"{at}: {then!r} in the journal, {now!r} now"
+
+
+def _around(text: str, start: int) -> str:
+    begin = max(0, start - _SHOWN // 3)
+    cut = text[begin : begin + _SHOWN].replace("\n", " ")
+    return f'"{"…" if begin else ""}{cut}{"…" if begin + _SHOWN < len(text) else ""}"'

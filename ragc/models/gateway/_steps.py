@@ -1,0 +1,58 @@
+"""The steps of a run: what was decided on what, in order, so that a run can be stopped at a place and replayed to it.
+
+A step is a unit of decision: the pilot, the baseline, the training, one candidate, the test. Its calls may be made
+early (a candidate's first examples run while the one before it ends); what they were used for is recorded when the
+step is complete, in the order of the steps. A step that was cut short leaves no record, and a run's cost is what its
+complete steps used. So a stop is the number of the step that it cut, and decisions never depend on the order of
+arrival.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from ragc.models.gateway._calls import Call
+from ragc.models.gateway._journal import Use
+
+_STEP: ContextVar[Step | None] = ContextVar("ragc_step", default=None)
+
+
+@dataclass
+class Step:
+    """One step; `inside` marks the context (and the contexts copied from it) whose calls belong to it."""
+
+    number: int
+    label: str
+    used: list[tuple[Use, Call]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def inside(self) -> Iterator[Step]:
+        """Calls made inside belong to this step."""
+        token = _STEP.set(self)
+        try:
+            yield self
+        finally:
+            _STEP.reset(token)
+
+    def note(self, use: Use, call: Call) -> None:
+        """A call of this step has ended."""
+        with self._lock:
+            self.used.append((use, call))
+
+
+@dataclass(frozen=True)
+class StopAt:
+    """Where a run was stopped the last time, so that it stops there again."""
+
+    step: int
+    error: BaseException
+
+
+def current_step() -> Step | None:
+    """The step that this context's calls belong to; None: they are made between steps."""
+    return _STEP.get()
