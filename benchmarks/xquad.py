@@ -5,7 +5,7 @@
 The data is looked for under RAGC_BENCH_DATA, else ../shared/data: `xquad_en/` (240 paragraphs, 876 questions,
 CC BY-SA 4.0) and `wiki_passages/` (6,119 paragraphs). A seeded sample of questions is split and compiled in a
 temporary project; printed are exact match, F1 and recall@k of baseline and compiled on the test split, calls and input
-tokens a question, with n and 95% intervals.
+tokens a question, with n and 95% intervals. Without the data it says so.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from ragc.data import read_examples
 from ragc.evaluation import Evaluation, Outcome, compare_paired, load_metric
 from ragc.project import starter
 
+DATA = Path(os.environ.get("RAGC_BENCH_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+QUESTIONS = DATA / "xquad_en" / "examples.jsonl"
 CONFIGURATION = """
 [project]
 name = "xquad"
@@ -44,15 +46,7 @@ optimizer = "{optimizer}"
 """
 
 
-def bench_data() -> Path:
-    """Return the folder of the data, or end with a line that says what is missing."""
-    root = Path(os.environ.get("RAGC_BENCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not (root / "xquad_en" / "examples.jsonl").is_file():
-        sys.exit(f"no data in {root}: set RAGC_BENCH_DATA to a folder with xquad_en/ and wiki_passages/")
-    return root
-
-
-def make_project(folder: Path, data: Path, arguments: argparse.Namespace) -> None:
+def make_project(folder: Path, arguments: argparse.Namespace) -> None:
     """Write a project with a seeded sample of the questions and every paragraph."""
     for name in ("programs", "optimizers"):
         shutil.copytree(starter() / name, folder / name)
@@ -61,12 +55,12 @@ def make_project(folder: Path, data: Path, arguments: argparse.Namespace) -> Non
     )
     target = folder / "data" / "xquad"
     target.mkdir(parents=True)
-    lines = (data / "xquad_en" / "examples.jsonl").read_text("utf-8").splitlines()
+    lines = QUESTIONS.read_text("utf-8").splitlines()
     chosen = sorted(random.Random(arguments.seed).sample(range(len(lines)), min(arguments.questions, len(lines))))
     (target / "examples.jsonl").write_text("".join(lines[number] + "\n" for number in chosen), encoding="utf-8")
     with (target / "corpus.jsonl").open("w", encoding="utf-8") as corpus:
         for source in ("xquad_en", "wiki_passages"):
-            path = data / source / "corpus.jsonl"
+            path = DATA / source / "corpus.jsonl"
             if path.is_file():
                 for line in path.read_text("utf-8").splitlines():
                     record = json.loads(line)
@@ -126,7 +120,7 @@ def calls(evaluation: Evaluation) -> float:
     return sum(outcome.calls for outcome in evaluation.outcomes) / max(1, len(evaluation.outcomes))
 
 
-def main() -> None:
+def main() -> int:
     """Compile and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=160)
@@ -136,10 +130,12 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    data = bench_data()
+    if not QUESTIONS.is_file():
+        print(f"no data at {QUESTIONS}; set RAGC_BENCH_DATA to a folder with xquad_en/ and wiki_passages/")
+        return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_project(folder, data, arguments)
+        make_project(folder, arguments)
         begun = time.perf_counter()
         result = ragc.compile(
             "xquad",
@@ -153,7 +149,8 @@ def main() -> None:
             example.id: example for example in read_examples(folder / "data" / "xquad" / "examples.jsonl")
         }
         report(result, questions, time.perf_counter() - begun)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

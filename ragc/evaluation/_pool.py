@@ -10,6 +10,9 @@ from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
+LOOK = 0.05
+"""Seconds after which whoever waits for a result looks for it, when nothing woke it before."""
+
 
 class Pool:
     """Runs batches of items, `threads` at once at most, the items of an earlier batch before those of a later one.
@@ -54,7 +57,7 @@ class Pool:
             batches = list(self._queue)
             for batch in reversed(batches):
                 self._cancel(batch)
-            self._wait(lambda: not any(batch.running for batch in batches))
+            self._wait_for_end(*batches)
 
     # -- for batches, with the lock held
 
@@ -99,16 +102,28 @@ class Pool:
         self._hire()
 
     def _tell(self) -> None:
-        if any(ready() for ready in self._waiting):
+        if any(urgent() for urgent in self._waiting):
             self._changed.notify_all()
 
-    def _wait(self, ready: Callable[[], bool]) -> None:
-        self._waiting.append(ready)
+    def _wait(self, ready: Callable[[], bool], urgent: Callable[[], bool]) -> None:
+        """Until `ready`, which is looked at when it is `urgent` and now and then.
+
+        Waking whoever reads for each result would take a tenth of the CPU of a model that answers at once.
+        """
+        if ready():
+            return
+        self._waiting.append(urgent)
         try:
             while not ready():
-                self._changed.wait()
+                self._changed.wait(LOOK)
         finally:
-            self._waiting.remove(ready)
+            self._waiting.remove(urgent)
+
+    def _wait_for_end(self, *batches: Batch[Any]) -> None:
+        def have_ended() -> bool:
+            return not any(batch.running for batch in batches)
+
+        self._wait(have_ended, have_ended)
 
     # -- in the threads
 
@@ -184,14 +199,20 @@ class Batch(Iterator[Result]):
         """
         with self._pool._changed:
             self._take_turn()
-            self._pool._wait(lambda: self._is_ready() or (or_short and self._pool._is_short()))
+
+            def is_short() -> bool:
+                return or_short and self._pool._is_short()
+
+            self._pool._wait(
+                lambda: self._is_ready() or is_short(), lambda: not self.running or self.failed or is_short()
+            )
             return self._is_ready()
 
     def close(self) -> None:
         """Cancels what has not started and waits for what is in flight, so that its cost is counted."""
         with self._pool._changed:
             self._pool._cancel(self)
-            self._pool._wait(lambda: not self.running)
+            self._pool._wait_for_end(self)
 
     def _take_turn(self) -> None:
         if not self.has_turn:

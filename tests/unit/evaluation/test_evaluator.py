@@ -224,7 +224,7 @@ def test_an_interrupt_cancels_what_has_not_started(examples: list[Example]) -> N
 
     def slow(prompt: str) -> str:
         asked.append(prompt)
-        time.sleep(0.01)
+        time.sleep(0.02)
         return echo(prompt)
 
     def interrupt(*_: object) -> None:
@@ -236,7 +236,7 @@ def test_an_interrupt_cancels_what_has_not_started(examples: list[Example]) -> N
         first.result(on_outcome=interrupt)
     count = len(asked)
     time.sleep(0.05)
-    assert len(asked) == count < 10
+    assert len(asked) == count < 20
 
 
 def test_only_failed_calls_are_asked_again(examples: list[Example]) -> None:
