@@ -1,10 +1,11 @@
-"""The compiled handbook behind HTTP.
+"""What is compiled in this project, behind HTTP.
 
 pip install fastapi uvicorn
 uvicorn service:app --workers 2
 
-    POST /ask {"question": "…"}    an answer, with the passages that support it
-    GET /health                    200: model, key, index and store are in place; it does not call the model
+    POST /ask {"question": "…"}         an answer, with the passages that support it, from the only task
+    POST /ask/TASK {"question": "…"}    the same from any task in compiled/
+    GET /health                         200: model, key, index and store are in place; it does not call a model
 
 The sealed model answers, reached where [tool.ragc] in pyproject.toml says when that names the same model, else where it
 was when the artifact was compiled. RAGC_LM names another model, RAGC_STORE another store. Start the service again after
@@ -21,10 +22,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from compiled import handbook
+import compiled
 from ragc.errors import ExampleError, RagcError
 
 log = logging.getLogger("uvicorn.error")
+
+ARTIFACTS = {name: getattr(compiled, name) for name in dir(compiled)}
+"""Every artifact in compiled/, by its task's name; nothing is loaded yet."""
 
 
 class Question(BaseModel):
@@ -58,24 +62,39 @@ class Answer(BaseModel):
     """Fingerprint of the documents that were searched."""
 
 
+async def ready() -> dict[str, str | RagcError]:
+    """Load every artifact; what each answers with, or what it lacks."""
+    found: dict[str, str | RagcError] = {}
+    for name, artifact in ARTIFACTS.items():
+        try:
+            found[name] = await asyncio.to_thread(artifact.ready)
+        except RagcError as error:
+            found[name] = error
+    return found
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Load everything before the first question; what is missing is logged here and said by /health."""
-    try:
-        log.info(await asyncio.to_thread(handbook.ready))
-    except RagcError as error:
-        log.error(error)
+    for name, line in (await ready()).items():
+        log.log(logging.ERROR if isinstance(line, RagcError) else logging.INFO, "%s: %s", name, line)
     yield
 
 
-app = FastAPI(title="handbook", lifespan=lifespan)
+app = FastAPI(title=", ".join(ARTIFACTS) or "nothing compiled", lifespan=lifespan)
 
 
 @app.post("/ask")
-async def ask(asked: Question) -> Answer:
+@app.post("/ask/{task}")
+async def ask(asked: Question, task: str | None = None) -> Answer:
     """Answer one question. Many are in flight at once, without a thread each."""
+    if task is None and len(ARTIFACTS) == 1:
+        task = next(iter(ARTIFACTS))
+    if task is None or task not in ARTIFACTS:
+        there = ", ".join(f"/ask/{name}" for name in ARTIFACTS) or "none; ragc compile makes one"
+        raise HTTPException(404, f"which task? There are: {there}")
     try:
-        found = await handbook.acall(question=asked.question)
+        found = await ARTIFACTS[task].acall(question=asked.question)
     except ExampleError as error:  # this question alone: the model's answer has not the expected form, or none came
         log.warning(error)
         raise HTTPException(502, str(error)) from error
@@ -93,8 +112,9 @@ async def ask(asked: Question) -> Answer:
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say whether model, key, index and store are in place; 503 with the reason where not. Does not call the model."""
-    try:
-        return {"status": await asyncio.to_thread(handbook.ready)}
-    except RagcError as error:
-        raise HTTPException(503, str(error)) from error
+    """Say of every task what it answers with; 503 with the reasons where one cannot. Does not call a model."""
+    found = await ready()
+    missing = [f"{name}: {line}" for name, line in found.items() if isinstance(line, RagcError)]
+    if missing or not found:
+        raise HTTPException(503, "; ".join(missing) or "nothing is compiled; ragc compile makes an artifact")
+    return {name: str(line) for name, line in found.items()}

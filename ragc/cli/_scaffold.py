@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import os
 import re
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from ragc._files import write_atomically
+from ragc.cli._configuration import NewTask, filled, read_pyproject, tasks_in, template, whole, with_tables, with_task
 from ragc.errors import ConfigError
 
 STARTER_TASK = "handbook"
 STARTER_PROGRAM = "grounded"
-_MARK = "# --- what ragc reads"
+STARTER_OPTIMIZER = "bootstrap"
 _SKIPPED = {"__pycache__", ".DS_Store"}
 
 
@@ -34,13 +32,20 @@ class OwnTask:
 
 @dataclass(frozen=True)
 class Made:
-    """What `make_project` did. Paths are relative to the root."""
+    """What `make_project` or `add_task` did. Paths are relative to the root."""
 
     root: Path
     task: str
     written: tuple[str, ...]
-    kept: tuple[str, ...]
+    kept: tuple[str, ...] = ()
     """Files that were there already and were left as they were."""
+    undeclared: bool = False
+    """There was a pyproject.toml, and ragc is not among its dependencies."""
+
+
+def is_project(root: Path) -> bool:
+    """Whether the pyproject.toml of the folder has [tool.ragc]. Raises ConfigError for one that cannot be read."""
+    return tasks_in(read_pyproject(root / "pyproject.toml")) is not None
 
 
 def make_project(root: Path, own: OwnTask | None = None) -> Made:
@@ -50,91 +55,97 @@ def make_project(root: Path, own: OwnTask | None = None) -> Made:
     that a run that was interrupted can be repeated. Raises ConfigError where there is a project already, and
     RagcError where nothing can be written.
     """
-    task = own.name if own else STARTER_TASK
-    pyproject = root / "pyproject.toml"
-    configuration = _configuration(root, pyproject, own, task)
-    files = _files(root, task, own)
-    written, kept = [], []
+    file = root / "pyproject.toml"
+    document = read_pyproject(file)
+    if tasks_in(document) is not None:
+        raise ConfigError(
+            f"{file} has [tool.ragc] already: this is a ragc project; nothing was written (--task NAME adds a task)"
+        )
+    task = _new_task(root, own)
+    name = project_name(root)
+    if document is None:
+        configuration = whole(name, task)
+    else:
+        configuration = with_tables(file, name, task, pytest=_without_pytest(root, document))
+    written, kept = _write(root, _files(root, task, own))
+    written += _compiled_package(root)
+    write_atomically(file, configuration)
+    return Made(root, task.name, (*written, file.name), tuple(kept), _lacks_ragc(document))
+
+
+def add_task(root: Path, own: OwnTask) -> Made:
+    """Add one more task to the project at `root`: its table at the end of pyproject.toml, and places for its data.
+
+    Nothing that is there is touched; the program and the optimizer that the table names are copied in where the project
+    lacks them. Raises ConfigError where there is a task of that name.
+    """
+    file = root / "pyproject.toml"
+    tasks = tasks_in(read_pyproject(file)) or {}
+    if own.name in tasks:
+        raise ConfigError(f"{file} has a task {own.name} already; choose another name with --task")
+    configuration = with_task(file, project_name(root), _new_task(root, own))
+    starters = _starter_files([f"programs/{STARTER_PROGRAM}.py", f"optimizers/{STARTER_OPTIMIZER}.py"])
+    written, _ = _write(root, _empty_data(root, own) | starters)
+    write_atomically(file, configuration)
+    return Made(root, own.name, (*written, file.name))
+
+
+def project_name(root: Path) -> str:
+    """The folder's name as a distribution name, and not the name of what it depends on."""
+    name = re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-") or "project"
+    return name if name != "ragc" else "ragc-project"
+
+
+def _write(root: Path, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+    """Write those that are missing; the paths of those written and of those that were there."""
+    written: list[str] = []
+    kept: list[str] = []
     for relative, content in sorted(files.items()):
         if os.path.lexists(root / relative):
             kept.append(relative)
         else:
             write_atomically(root / relative, content)
             written.append(relative)
-    written += _compiled_package(root)
-    write_atomically(pyproject, configuration)
-    return Made(root, task, (*written, "pyproject.toml"), tuple(kept))
+    return written, kept
 
 
-def starters(kind: str) -> dict[str, Path]:
-    """Name and file of every starter of a kind, `programs` or `optimizers`."""
-    from ragc.project import starter
+def _new_task(root: Path, own: OwnTask | None) -> NewTask:
+    if own is None:
+        data = f"data/{STARTER_TASK}"
+        return NewTask(STARTER_TASK, f"{data}/corpus", f"{data}/examples.jsonl", f"{data}/splits.json")
+    from ragc.project import splits_beside
 
-    return {path.stem: path for path in sorted((starter() / kind).glob("*.py")) if not path.stem.startswith("_")}
-
-
-def add_starter(root: Path, kind: str, name: str) -> tuple[str, ...]:
-    """Copy a starter file into the project, with the starter modules that it imports and the project lacks.
-
-    Returns the paths written, relative to the root. Raises ConfigError for a name there is no starter of, and for a
-    file that is there already.
-    """
-    known = starters(kind)
-    if name not in known:
-        raise ConfigError(f'no starter in {kind}/ is called "{name}"; there are: {", ".join(known)}')
-    source = known[name]
-    wanted = {f"{kind}/{name}.py": source, **_imported(source, root)}
-    if os.path.lexists(root / kind / f"{name}.py"):
-        raise ConfigError(f"{root / kind / name}.py is there already; move it away to get the starter file")
-    for relative, path in wanted.items():
-        write_atomically(root / relative, path.read_bytes())
-    return tuple(wanted)
+    splits = _relative(splits_beside(own.examples), root)
+    return NewTask(own.name, _relative(own.corpus, root), _relative(own.examples, root), splits)
 
 
-def _imported(source: Path, root: Path) -> dict[str, Path]:
-    """The starter modules that a starter file imports, directly or through another, and that the project lacks."""
-    found: dict[str, Path] = {}
-    top = source.parent.parent
-    queue = [source]
-    while queue:
-        for node in ast.walk(ast.parse(queue.pop().read_text("utf-8"))):
-            if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
-                continue
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for relative in (f"{name.replace('.', '/')}.py" for name in names):
-                if not relative.startswith(("programs/", "optimizers/")) or relative in found:
-                    continue
-                if (top / relative).is_file() and not os.path.lexists(root / relative):
-                    found[relative] = top / relative
-                    queue.append(top / relative)
-    return found
-
-
-def _files(root: Path, task: str, own: OwnTask | None) -> dict[str, bytes]:
+def _files(root: Path, task: NewTask, own: OwnTask | None) -> dict[str, bytes]:
     """Path and content of every file of a new project but pyproject.toml; more programs come with `ragc add`."""
-    from ragc.project import starter
-
-    top = starter()
-    sources = [
-        *(top / "programs" / f"{name}.py" for name in ("__init__", STARTER_PROGRAM)),
-        *(top / "optimizers").glob("*.py"),
-        *((top / "data" / STARTER_TASK).rglob("*") if own is None else ()),
-    ]
-    files = {
-        path.relative_to(top).as_posix(): path.read_bytes()
-        for path in sources
-        if path.is_file() and not _SKIPPED.intersection(path.parts)
-    }
-    words = {"project": project_name(root), "task": task}
-    files[".gitignore"] = _template("gitignore").encode()
+    files = _starter_files(
+        ["programs/__init__.py", f"programs/{STARTER_PROGRAM}.py", "optimizers/*.py"]
+        + ([f"data/{STARTER_TASK}/**/*"] if own is None else [])
+    )
+    files[".gitignore"] = template("gitignore").encode()
     if (root / ".gitignore").exists() and ".ragc" not in (root / ".gitignore").read_text("utf-8", errors="replace"):
         files[".ragc/.gitignore"] = b"*\n"
     if own is not None:
         files |= _empty_data(root, own)
-    files["README.md"] = _filled("README.md", words).encode()
-    files["tests/test_program.py"] = _template("test_program.py").encode()
-    files["service.py"] = re.sub(rf"\b{STARTER_TASK}\b", task, _template("service.py")).encode()
+    files["README.md"] = _readme(root, task).encode()
+    files["tests/test_program.py"] = template("test_program.py").encode()
+    files["service.py"] = template("service.py").encode()
     return files
+
+
+def _starter_files(patterns: list[str]) -> dict[str, bytes]:
+    from ragc.project import starter
+
+    top = starter()
+    paths = [path for pattern in patterns for path in top.glob(pattern)]
+    return {
+        path.relative_to(top).as_posix(): path.read_bytes()
+        for path in paths
+        if path.is_file() and not _SKIPPED.intersection(path.parts)
+    }
 
 
 def _empty_data(root: Path, own: OwnTask) -> dict[str, bytes]:
@@ -147,44 +158,40 @@ def _empty_data(root: Path, own: OwnTask) -> dict[str, bytes]:
     return files
 
 
-def _configuration(root: Path, pyproject: Path, own: OwnTask | None, task: str) -> bytes:
-    """The new content of pyproject.toml: the old one, byte for byte, and what it lacks at its end."""
+def _readme(root: Path, task: NewTask) -> str:
+    """The README of a new project: a line for what there is, the comments of its commands below each other."""
+    rows = {task.corpus: "against what: the documents", task.examples: "against what: the labelled questions"}
+    if all(path.startswith("data/") for path in rows):
+        rows = {"data/": "against what: documents and labelled questions"}
+    names = {path: f"{path}/" if (root / path).is_dir() else path for path in rows}
     words = {
         "project": project_name(root),
-        "task": task,
-        "corpus": _quoted(own.corpus if own else f"data/{STARTER_TASK}/corpus", root),
-        "examples": _quoted(own.examples if own else f"data/{STARTER_TASK}/examples.jsonl", root),
+        "task": task.name,
+        "data": "\n".join(f"| `{names[path]}` | {what} |" for path, what in rows.items()),
     }
-    whole = _filled("project.toml", words)
-    head, tables = whole.split(_MARK)[0], whole.split("---\n\n", 1)[1]
-    if not os.path.lexists(pyproject):
-        return (head + tables + _template("pytest.toml")).encode()
-    try:
-        old = pyproject.read_bytes()
-        document = tomllib.loads(old.decode("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{pyproject} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{pyproject} is not valid TOML: {error}; mend it first") from error
-    tool = document.get("tool", {})
-    if isinstance(tool, dict) and "ragc" in tool:
-        raise ConfigError(f"{pyproject} has [tool.ragc] already: this is a ragc project; nothing was written")
-    pytest = _template("pytest.toml") if _without_pytest(root, tool) else ""
-    added = "\n" + tables + pytest
-    if b"\r\n" in old:
-        added = added.replace("\n", "\r\n")
-    new = old + (b"" if not old or old.endswith(b"\n") else added[: added.index("\n") + 1].encode()) + added.encode()
-    try:
-        tomllib.loads(new.decode("utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{pyproject}: [tool.ragc] cannot be added at its end ({error}); add it by hand") from error
-    return new
+    text = filled("README.md", words)
+    commands = re.findall(r"^(ragc .*?)  (# .*)$", text, flags=re.MULTILINE)
+    width = max(len(command) for command, _ in commands)
+    for command, comment in commands:
+        text = text.replace(f"{command}  {comment}", f"{command:<{width}}  {comment}")
+    return text
 
 
-def _without_pytest(root: Path, tool: object) -> bool:
+def _without_pytest(root: Path, document: Mapping[str, object]) -> bool:
     """Whether nothing configures pytest yet; what does would be overruled, or would overrule."""
+    tool = document.get("tool", {})
     others = ("pytest.ini", ".pytest.ini", "pytest.toml", "tox.ini", "setup.cfg")
     return isinstance(tool, dict) and "pytest" not in tool and not any((root / name).exists() for name in others)
+
+
+def _lacks_ragc(document: Mapping[str, object] | None) -> bool:
+    """Whether an existing pyproject.toml describes a distribution that does not depend on ragc."""
+    project = (document or {}).get("project")
+    if not isinstance(project, dict):
+        return False
+    dependencies = project.get("dependencies", [])
+    named = [re.split(r"[^\w.-]", str(one).strip(), maxsplit=1)[0].lower() for one in dependencies]
+    return "ragc" not in named
 
 
 def _compiled_package(root: Path) -> list[str]:
@@ -198,23 +205,5 @@ def _compiled_package(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in folder.glob("__init__.*"))
 
 
-def project_name(root: Path) -> str:
-    """The folder's name as a distribution name."""
-    return re.sub(r"[^a-z0-9]+", "-", root.resolve().name.lower()).strip("-") or "project"
-
-
-def _quoted(path: Path | str, root: Path) -> str:
-    """A path as a TOML string, relative to the root where it is given as a Path."""
-    return json.dumps(path if isinstance(path, str) else _relative(path, root), ensure_ascii=False)
-
-
 def _relative(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
-
-
-def _template(name: str) -> str:
-    return (resources.files("ragc") / "_templates" / name).read_text("utf-8")
-
-
-def _filled(name: str, words: dict[str, str]) -> str:
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: words[match[1]], _template(name))

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from ragc.cli._scaffold import Made, OwnTask
 
 
-@click.command(
-    epilog="\b\nYour own documents and questions, in the folder that is to be the project:\n"
-    "  ragc init --corpus policies --examples questions.csv"
-)
+EPILOG = """\b
+Your own documents and questions, in the folder that is to be the project:
+  ragc init --corpus policies --examples questions.csv
+One more task, in a project:
+  ragc init --task faq --corpus faq --examples faq.csv"""
+
+
+@click.command(epilog=EPILOG)
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("."), required=False)
 @click.option("--task", metavar="NAME", help="A task of your own in place of the handbook; default: the corpus' name.")
 @click.option("--corpus", metavar="DIR", type=click.Path(path_type=Path), help="Its documents: a folder, or a .jsonl.")
@@ -39,16 +43,18 @@ def command(
     """Make a new project that compiles as it is.
 
     Without options it starts with the handbook of an invented company, and compiles. In a folder that has files it
-    writes only those that are missing, and adds [tool.ragc] to a pyproject.toml without it; where there is a ragc
-    project already it writes nothing and exits 2. Without --examples a task of your own begins with an empty table
-    of questions, to be filled in.
+    writes only those that are missing, and adds [tool.ragc] to a pyproject.toml without it. In a ragc project --task,
+    --corpus and --examples add one more task to it and touch nothing else; without them nothing is written and the
+    exit code is 2. Without --examples a task of your own begins with an empty table of questions, to be filled in.
     """
-    from ragc.cli._scaffold import make_project
+    from ragc.cli._scaffold import add_task, is_project, make_project
 
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; name a folder")
-    own = _own_task(folder, task, corpus, examples) if bare or task or corpus or examples else None
-    made = make_project(folder, own)
+    named = bool(task or corpus or examples)
+    own = _own_task(folder, task, corpus, examples) if bare or named else None
+    more = own is not None and named and is_project(folder)
+    made = add_task(folder, own) if own is not None and more else make_project(folder, own)
     if as_json:
         emit(
             {
@@ -59,7 +65,7 @@ def command(
             }
         )
     else:
-        _print(made, own)
+        _print(made, own, more=more)
     for given in (corpus, examples):
         if given is not None and not given.resolve().is_relative_to(folder.resolve()):
             warn(
@@ -95,13 +101,19 @@ def _importable(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
 
 
-def _print(made: Made, own: OwnTask | None) -> None:
-    row("made", f"{made.root.resolve().name}: {counted(len(made.written), 'file')} in {made.root.resolve()}")
+def _print(made: Made, own: OwnTask | None, *, more: bool) -> None:
+    root = made.root.resolve()
+    if more:
+        row("added", f"task {made.task} in {root / 'pyproject.toml'}", *made.written[:-1])
+    else:
+        row("made", f"{root.name}: {counted(len(made.written), 'file')} in {root}")
     if made.kept:
         row(
             "kept", f"{len(made.kept)} that were there: {', '.join(made.kept[:5])}{', …' if len(made.kept) > 5 else ''}"
         )
-    steps = [] if made.root.resolve() == Path.cwd() else [f"cd {made.root}"]
+    steps = [] if root == Path.cwd() else [f"cd {made.root}"]
+    if made.undeclared:
+        steps.append('# add "ragc" to the dependencies in pyproject.toml')
     if own:
         corpus, examples = (os.path.relpath(path, made.root) for path in (own.corpus, own.examples))
         if f"{corpus}/.gitkeep" in made.written:
@@ -109,6 +121,6 @@ def _print(made: Made, own: OwnTask | None) -> None:
         if examples in made.written:
             steps.append(f"# write your questions into {examples}, one a row, accepted answers parted by |;")
             steps.append("# no answer means that the documents do not say; 150 are a good start, 10 the fewest")
-    row("next", *steps, "ragc compile")
+    row("next", *steps, f"ragc compile {made.task}" if more else "ragc compile")
     say()
     row("then", f'from compiled import {made.task}; {made.task}(question="…").answer')

@@ -87,13 +87,17 @@ class Project:
         return self.root / ".ragc" / "journal.db"
 
     def splits_path(self, task: TaskSettings) -> Path:
-        """Return where the task's splits are committed: `splits.json` beside `examples.…`.
-
-        Another file of examples, such as `faq.csv`, has `faq.splits.json`, so that two in one folder stay apart.
-        """
-        examples = self.path(task.examples)
-        return examples.with_name("splits.json" if examples.stem == "examples" else f"{examples.stem}.splits.json")
+        """Return where the task's splits are committed: beside its examples."""
+        return splits_beside(self.path(task.examples))
 
     def compiled_path(self, task: TaskSettings) -> Path:
         """Return the folder of the task's artifact."""
         return self.root / "compiled" / task.name
+
+
+def splits_beside(examples: Path) -> Path:
+    """Return where the splits of a file of examples are: `splits.json` beside `examples.…`.
+
+    Another file of examples, such as `faq.csv`, has `faq.splits.json`, so that two in one folder stay apart.
+    """
+    return examples.with_name("splits.json" if examples.stem == "examples" else f"{examples.stem}.splits.json")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY, RunRagc
-from ragc.cli._scaffold import add_starter
+from ragc.cli._starters import add_starter, configured, starters
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,10 @@ def test_a_new_project_takes_a_program_that_it_lacks(run_ragc: RunRagc, tmp_path
     assert run_ragc("init", cwd=tmp_path).returncode == 0
     result = run_ragc("add", "program", "reasoned", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert 'program = "reasoned"' in result.stdout
+    said = re.search(r'^use it +program = "(.+)"   in \[tool\.ragc\.tasks\.handbook\] of', result.stdout, re.MULTILINE)
+    assert said is not None, result.stdout
+    assert said[1] == "programs.reasoned:ReasonedAnswer", "as the file writes its own program"
+    assert load_program(Project.find(tmp_path), said[1]).__name__ == "ReasonedAnswer"
     assert load_program(Project.find(tmp_path), "reasoned").__name__ == "ReasonedAnswer"
 
 
@@ -52,15 +56,34 @@ def test_an_unknown_name_lists_what_there_is(run_ragc: RunRagc, project: Path) -
     assert "closed_book, grounded" in result.stderr
 
 
-def test_without_a_name_it_says_what_there_is(run_ragc: RunRagc, tmp_path: Path) -> None:
+def test_without_a_name_it_lists_what_there_is(run_ragc: RunRagc, tmp_path: Path) -> None:
     result = run_ragc("add", "program", cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: ragc add program NAME: there are closed_book, grounded, ")
-    assert len(result.stderr.splitlines()) == 1
+    assert (result.returncode, result.stderr) == (0, "")
+    names = [line.split()[0] for line in result.stdout.splitlines()]
+    assert names == ["closed_book", "grounded", "reasoned"]
+    assert "grounded     Retrieve, then answer from what was retrieved" in result.stdout
+    listed = json.loads(run_ragc("add", "optimizer", "--json", cwd=tmp_path).stdout)["starters"]
+    assert {"bootstrap", "labeled"} <= {starter["name"] for starter in listed}
+    assert all(starter["about"] for starter in listed)
 
 
 def test_a_name_that_leads_elsewhere_is_unknown(run_ragc: RunRagc, project: Path) -> None:
     assert run_ragc("add", "program", "../ragc/errors", cwd=project).returncode == 2
+
+
+@pytest.mark.parametrize("kind", ["programs", "optimizers"])
+def test_what_is_said_of_a_starter_can_be_loaded(kind: str) -> None:
+    from ragc.project import Project, load_optimizer, load_program
+
+    load = load_program if kind == "programs" else load_optimizer
+    for file in starters(kind).values():
+        assert load(Project.find(REPOSITORY), configured(kind, file)) is not None
+
+
+def test_help_says_what_an_own_metric_is(run_ragc: RunRagc, tmp_path: Path) -> None:
+    shown = run_ragc("add", "--help", cwd=tmp_path).stdout
+    assert "a function (example, prediction)" in shown
+    assert "a function (program, run, *, settings)" in shown
 
 
 def test_an_unknown_kind_is_one_line(run_ragc: RunRagc, project: Path) -> None:

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 
 from artifacts import hosted_lm, seal_program
 from provider import Asked, Provider, fields
+from ragc.artifact import package
 from ragc.project import Project
 from ragc.retrieval import index
 
@@ -108,8 +110,7 @@ def service(project: Path, hosted_model: Provider) -> Path:
     hosted_model.script = echo
     seal_program(project, lm=hosted_lm(hosted_model.base_url))
     index(project=Project.find(project))
-    template = (resources.files("ragc") / "_templates" / "service.py").read_text("utf-8")
-    (project / "service.py").write_text(template.replace("handbook", "allotments"))
+    shutil.copy(str(resources.files("ragc") / "_templates" / "service.py"), project / "service.py")
     return project
 
 
@@ -168,3 +169,30 @@ def test_a_malformed_answer_is_one_line_and_the_next_question_is_answered(
         hosted_model.script = echo
         assert request(port, "POST", "/ask", {"question": "What is the rent of plot number 7?"})[0] == 200
     assert "Traceback" not in (service.parent / "service.log").read_text()
+
+
+def test_every_task_of_a_project_is_served_by_its_name(service: Path) -> None:
+    shutil.copytree(service / "compiled" / "allotments", service / "compiled" / "plots")
+    with served(service, {"SCRIPTED_KEY": "any"}) as port:
+        question = {"question": "What is the rent of plot number 7?"}
+        for path in ("/ask/allotments", "/ask/plots"):
+            status, found = request(port, "POST", path, question)
+            assert (status, found["answer"]) == (200, "7"), path
+        for path in ("/ask", "/ask/plot"):
+            status, found = request(port, "POST", path, question)
+            assert (status, found["detail"]) == (404, "which task? There are: /ask/allotments, /ask/plots")
+        status, found = request(port, "GET", "/health")
+        assert (status, sorted(found)) == (200, ["allotments", "plots"])
+        assert "scripted" in found["plots"]
+
+
+def test_a_project_without_an_artifact_says_so(project: Path) -> None:
+    package(project / "compiled")
+    shutil.copy(str(resources.files("ragc") / "_templates" / "service.py"), project / "service.py")
+    with served(project, {}) as port:
+        assert request(port, "GET", "/health") == (
+            503,
+            {"detail": "nothing is compiled; ragc compile makes an artifact"},
+        )
+        status, found = request(port, "POST", "/ask", {"question": "What?"})
+        assert (status, found["detail"]) == (404, "which task? There are: none; ragc compile makes one")
