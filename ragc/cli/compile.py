@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from ragc._messages import cached_share
 from ragc.cli._terminal import Progress, emit, json_option, lm_option, note, project_option, row, style, task_argument
 
 if TYPE_CHECKING:
-    from ragc.compiler import CompileResult, Event
+    from ragc.compiler import CompileResult, Event, Working
 
 SETTING = "A setting of the optimizer; repeatable. All stand, with their defaults, in optimizers/NAME.py."
 
@@ -22,10 +23,27 @@ SETTING = "A setting of the optimizer; repeatable. All stand, with their default
 @click.option("--optimizer", metavar="NAME", help="A file in optimizers/, or module:function; default: the task's.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=SETTING)
 @lm_option("configured")
-@click.option("--budget-usd", type=float, metavar="USD", help="Stop before the run costs more than this.")
-@click.option("--budget-calls", type=int, metavar="N", help="Stop before the run makes more LM calls than this.")
+@click.option("--budget-usd", type=float, metavar="USD", help="The run never spends more than this.")
+@click.option("--budget-calls", type=int, metavar="N", help="The run never pays for more calls than this.")
+@click.option("--budget-input-tokens", type=int, metavar="N", help="Nor for more tokens in prompts.")
+@click.option("--budget-output-tokens", type=int, metavar="N", help="Nor for more tokens in responses.")
+@click.option("--budget-seconds", type=float, metavar="S", help="No call begins later than this, in all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--threads", type=int, metavar="N", help="Examples evaluated at once; default: the model's `threads`.")
+@click.option("--fresh", is_flag=True, help="Ask everything anew; what the journal holds stays for other runs.")
+@click.option(
+    "--replay",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="From the journal alone, or from an export of it: no key, no network, no call.",
+)
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Append what happens to FILE, one JSON object a line.",
+)
 @click.option("--strict", is_flag=True, help="A corpus file that cannot be read ends the run.")
 @click.option("--dry-run", is_flag=True, help="Check everything and estimate; no LM call is made.")
 @click.option("--exact", is_flag=True, help="With --dry-run: the provider counts tokens; needs its key.")
@@ -40,6 +58,12 @@ def command(  # noqa: PLR0913  the flags of the product's main command
     lm: str | None,
     budget_usd: float | None,
     budget_calls: int | None,
+    budget_input_tokens: int | None,
+    budget_output_tokens: int | None,
+    budget_seconds: float | None,
+    fresh: bool,
+    replay: str | None,
+    events: Path | None,
     seed: int,
     threads: int | None,
     strict: bool,
@@ -50,7 +74,9 @@ def command(  # noqa: PLR0913  the flags of the product's main command
 ) -> None:
     """Compile TASK (default: the only one) and seal the result under compiled/.
 
-    Ctrl-C and a budget that runs out seal the best so far.
+    What was paid for once is never paid for again: the same command goes on with a run that was killed, and answers
+    from the journal (.ragc/journal.db) where nothing changed. Ctrl-C and a budget that runs out seal the best so far;
+    a second Ctrl-C leaves at once.
     """
     from ragc.compiler import compile
 
@@ -61,13 +87,23 @@ def command(  # noqa: PLR0913  the flags of the product's main command
             optimizer=optimizer,
             settings=_pairs(settings),
             lm=lm,
-            budget={"usd": budget_usd, "calls": budget_calls},
+            budget={
+                "usd": budget_usd,
+                "calls": budget_calls,
+                "input_tokens": budget_input_tokens,
+                "output_tokens": budget_output_tokens,
+                "seconds": budget_seconds,
+            },
+            fresh=fresh,
+            replay=replay is not None if not replay else Path(replay),
+            events=events,
             seed=seed,
             threads=threads,
             strict=strict,
             dry_run=dry_run,
             exact=exact,
             on_event=reporter.event,
+            on_second_interrupt=_leave_at_once,
         )
     if as_json:
         emit(result.as_json())
@@ -104,7 +140,7 @@ class Reporter:
                 self._end()
                 self._progress = Progress(event.label, event.total)
                 self._progress.__enter__()
-            self._progress.update(event.done, event.total, event.text)
+            self._progress.update(event.done, event.total, ", ".join(filter(None, [event.text, _seen(event)])))
             self._done = event.done
             return
         self._end()
@@ -117,6 +153,27 @@ class Reporter:
         if self._progress is not None:
             self._progress.__exit__(None, None, None)
             self._progress = None
+
+
+def _seen(event: Working) -> str:
+    """What can be seen of the calls, where some are paid for."""
+    seen = event.seen
+    if seen is None or not seen.paid.calls:
+        return ""
+    if seen.waiting_for is not None:
+        return seen.waiting_for
+    parts = [f"{seen.paid.calls:,} calls, {seen.calls_per_second:.1f}/s"]
+    if seen.spent:
+        parts.append(f"${seen.spent:.2f}" + (f" of ${seen.cap:g}" if seen.cap is not None else ""))
+    if seen.retries:
+        parts.append(f"{seen.concurrency} at once, {seen.retries:,} tried again")
+    return ", ".join(parts)
+
+
+def _leave_at_once() -> None:
+    """The second Ctrl-C: nothing that was received is lost, and the same command goes on from here."""
+    note("left at once; the same command goes on from here")
+    os._exit(130)
 
 
 def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
@@ -138,7 +195,11 @@ def _close(result: CompileResult, *, err: bool) -> None:
         money = "no known price" if usage.usd is None else f"${usage.usd:.2f}"
         tokens = f"{usage.input_tokens + usage.output_tokens:,} tokens"
         tokens += cached_share(usage.cached_input_tokens, usage.input_tokens)
-        row("cost", f"{usage.calls:,} calls, {tokens}, {money}, {duration(result.seconds)}", err=err)
+        now = ""
+        if result.paid is not None and result.paid.calls != usage.calls:
+            paid = "" if not result.paid.usd else f" (${result.paid.usd:.2f})"
+            now = f"; {result.paid.calls:,} of them paid now{paid}, the others were in the journal"
+        row("cost", f"{usage.calls:,} calls, {tokens}, {money}, {duration(result.seconds)}{now}", err=err)
     if result.stopped is not None:
         why = {
             "budget": "the search's share of the budget is used up",

@@ -11,6 +11,7 @@ from ragc.compiler._demonstrations import Demonstration, with_demonstrations, wi
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
 from ragc.compiler._optimizer import Sizes, Work, check, costs
+from ragc.compiler._replayed import Replayed, replay
 from ragc.compiler._result import CompileResult
 from ragc.compiler._run import Candidate, Run
 
@@ -23,6 +24,7 @@ __all__ = [
     "Event",
     "Finished",
     "OnEvent",
+    "Replayed",
     "Run",
     "Sizes",
     "Warned",
@@ -34,6 +36,7 @@ __all__ = [
     "costs",
     "evaluate",
     "open_bench",
+    "replay",
     "with_demonstrations",
     "with_retrieval",
 ]

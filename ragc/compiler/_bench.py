@@ -158,10 +158,12 @@ def open_bench(
     threads: int | None,
     on_event: OnEvent,
     strict: bool = False,
+    is_replay: bool = False,
 ) -> Bench:
     """Checks all that a run of `task` needs, cheapest first, and brings the index up to date. No LM call is made.
 
-    `gateway_for` opens the gateway, once examples and program are known.
+    `gateway_for` opens the gateway, once examples and program are known. A replay
+    (`is_replay`) needs no model: neither its key nor its weights are asked for.
 
     Raises:
         RagcError: what is missing or wrong, in one line.
@@ -172,7 +174,8 @@ def open_bench(
     metric = load_metric(project, task.metric)
     labelled = read_labelled(project, task, on_event, strict=strict)
     check_inputs(labelled.examples, chosen, project.path(task.examples))
-    prepare_model(settings)
+    if not is_replay:
+        prepare_model(settings)
     gateway = gateway_for(labelled, chosen)
     lm = make_lm(settings, gateway=gateway)
     adapter = make_adapter(settings)

@@ -5,57 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, nullcontext, suppress
-from dataclasses import KW_ONLY, dataclass, field
+from contextlib import closing, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ragc._messages import counted
 from ragc.artifact import check_target, collect_sources, refuse_secrets
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._estimate import (
-    CANDIDATE_FACTOR,
-    Estimate,
-    PerQuestion,
-    counted_prompts,
-    estimate,
-    from_prompts,
-    observed,
-    refuse_unfundable,
-)
-from ragc.compiler._events import Finished, OnEvent, Warned, ignore, telling
+from ragc.compiler._compilation import Compilation
+from ragc.compiler._eventlog import Teller
+from ragc.compiler._events import OnEvent, ignore
 from ragc.compiler._history import Opened, identify, only_run, open_look, open_replay, open_run
 from ragc.compiler._interrupts import Interrupts
-from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
-from ragc.compiler._optimizer import Sizes, Work, plan_of
-from ragc.compiler._result import CompileResult, Stopped
-from ragc.compiler._run import Candidate, Run, expected, sample, state_of
-from ragc.compiler._sealing import seal_result
-from ragc.errors import BudgetExhausted, ConfigError, Interrupted, RagcError
-from ragc.evaluation import Comparison, Evaluation, TooManyErrors, compare_paired, detectable_gain
-from ragc.models import Amounts
+from ragc.compiler._result import CompileResult
+from ragc.errors import ConfigError, RagcError
 from ragc.project import Budget, Project, load_optimizer, optimizer_settings
 
 if TYPE_CHECKING:
     import dspy
 
     from ragc.compiler._bench import Labelled
-    from ragc.data import Example
-    from ragc.evaluation import Outcome
-    from ragc.models import Gateway, RunChanges, RunState
-
-_STATES: dict[Stopped | None, RunState] = {
-    None: "sealed",
-    "budget": "budget",
-    "time": "time",
-    "errors": "errors",
-    "interrupted": "interrupted",
-}
-PILOT = 5
-"""Questions that are answered before the estimate."""
-FEW = 20
-"""Test questions below which a verdict is hardly to be had."""
+    from ragc.models import Gateway
 
 
 def compile(  # noqa: PLR0913  the public name of what the product does, and its command's flags
@@ -63,17 +32,18 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     *,
     project: Project | Path | str | None = None,
     optimizer: str | None = None,
-    settings: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     lm: str | None = None,
-    budget: Mapping[str, float | None] | None = None,
+    budget: Mapping[str, Any] | None = None,
     seed: int = 0,
     threads: int | None = None,
     fresh: bool = False,
-    replay: bool | Path = False,
+    replay: bool | str | Path = False,
     dry_run: bool = False,
     exact: bool = False,
     strict: bool = False,
     target: Path | None = None,
+    events: Path | None = None,
     on_event: OnEvent = ignore,
     on_second_interrupt: Callable[[], None] | None = None,
 ) -> CompileResult:
@@ -83,12 +53,13 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
     nothing anew where nothing changed, unless `fresh`. Ctrl-C, or a budget that runs out, seals the best so far: see
     `CompileResult.stopped`.
 
-    `settings` are the optimizer's, as text; `lm` stands in for the configured model, and `budget` (`usd`, `calls`,
-    `input_tokens`, `output_tokens`, `seconds`) for the task's caps. With `replay` everything comes from the journal, or
-    from the export at that path: no key, no network, no call. With `dry_run` no LM call is made and the result holds
-    the estimate alone; with `exact` as well, the provider counts the tokens of the first prompts, where it does.
-    `target` is the folder to seal into, `compiled/<task>` by default. `on_second_interrupt` is called at the second
-    Ctrl-C; without it KeyboardInterrupt is raised again.
+    `settings` are the optimizer's, as text or as they are; `lm` stands in for the configured model, and `budget`
+    (`usd`, `calls`, `input_tokens`, `output_tokens`, `seconds`) for the task's caps. With `replay` everything comes
+    from the journal: the last such run, from the export at a path, or as the artifact of an id was made; no key, no
+    network, no call. With `dry_run` no LM call is made and the result holds the estimate alone; with `exact` as well,
+    the provider counts the tokens of the first prompts, where it does. `events` is a file to which every event is
+    appended, one JSON object a line. `target` is the folder to seal into, `compiled/<task>` by default.
+    `on_second_interrupt` is called at the second Ctrl-C; without it KeyboardInterrupt is raised again.
 
     Raises:
         BudgetError: the budget cannot fund baseline, one candidate and the final test.
@@ -107,10 +78,11 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         raise RagcError(f'task "{chosen.name}" has no optimizer: set one in [tool.ragc.tasks.{chosen.name}]')
     function = load_optimizer(found, name)
     values = optimizer_settings(function, settings or {})
-    caps = Budget() if replay else _caps(chosen.budget, budget or {})
+    caps = Budget() if replay else Budget.from_flags(chosen.budget, **(budget or {}))
     check_target(target or found.compiled_path(chosen))
     started = time.perf_counter()
     opened: list[Opened] = []
+    teller = Teller(on_event, events)
 
     def gateway_for(labelled: Labelled, program: type[dspy.Module]) -> Gateway:
         modules = {"program": program.__module__, "optimizer": function.__module__}
@@ -119,17 +91,25 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         if dry_run:
             opened.append(open_look(found, chosen))
         elif replay:
-            source = None if replay is True else replay
-            opened.append(open_replay(found, chosen, identity, source, on_event=on_event))
+            opened.append(open_replay(found, chosen, identity, replay, on_event=teller))
         else:
-            opened.append(open_run(found, chosen, identity, caps, fresh=fresh, on_event=on_event))
-        return opened[0].gateway
+            opened.append(open_run(found, chosen, identity, caps, fresh=fresh, on_event=teller))
+        teller.gateway = opened[0].gateway
+        return teller.gateway
 
-    with only_run(found, chosen, on_event) if not (dry_run or replay) else nullcontext():
-        bench = open_bench(found, chosen, gateway_for=gateway_for, threads=threads, on_event=on_event, strict=strict)
+    with teller, only_run(found, chosen, teller) if not (dry_run or replay) else nullcontext():
+        bench = open_bench(
+            found,
+            chosen,
+            gateway_for=gateway_for,
+            threads=threads,
+            on_event=teller,
+            strict=strict,
+            is_replay=bool(replay),
+        )
         with closing(bench), bench.context(), Interrupts(bench.gateway, on_second_interrupt):
             _refuse_secrets(bench, values)
-            compilation = _Compilation(
+            compilation = Compilation(
                 bench,
                 opened[0],
                 name,
@@ -137,12 +117,14 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
                 values,
                 caps,
                 seed,
-                on_event,
+                teller,
                 started,
                 replay=bool(replay),
                 target=target,
             )
-            return compilation.dry(exact=exact) if dry_run else compilation.whole()
+            result = compilation.dry(exact=exact) if dry_run else compilation.whole()
+            teller.result(result.as_json())
+            return result
 
 
 def _refuse_secrets(bench: Bench, values: Mapping[str, Any]) -> None:
@@ -153,342 +135,4 @@ def _refuse_secrets(bench: Bench, values: Mapping[str, Any]) -> None:
         {**sources, "--set": json.dumps(dict(values), default=str).encode()},
         settings.lm.model_dump(),
         settings.embedder.model_dump(),
-    )
-
-
-@dataclass
-class _Compilation:
-    bench: Bench
-    opened: Opened
-    name: str
-    optimizer: Callable[..., Any]
-    settings: dict[str, Any]
-    budget: Budget
-    seed: int
-    on_event: OnEvent
-    started: float
-    _: KW_ONLY
-    replay: bool = False
-    target: Path | None = None
-    stopped: Stopped | None = None
-    stop_position: int | None = None
-    """The step that a stop cut."""
-    estimated: Estimate | None = None
-    gain: float | None = None
-    baseline: Evaluation | None = None
-    """The uncompiled program on validation, once it is known."""
-    dearest: Evaluation | None = None
-    """The dearest candidate so far."""
-    validation: tuple[Example, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        splits = self.bench.labelled.splits
-        self.validation = sample(splits.validation, self.bench.task.validation_sample, self.seed)
-        self._plan()  # refuses settings out of their range
-        self.on_event(describe_sizes(self.bench, len(self.validation)))
-        if len(splits.test) < FEW:
-            self.on_event(Warned(f"{len(splits.test)} test questions show only a very large gain: label some hundred"))
-
-    # -- the run, from the estimate to the seal
-
-    def dry(self, *, exact: bool) -> CompileResult:
-        first = self.validation[:PILOT]
-        if exact:
-            plan = self._estimate(counted_prompts(self.bench, self.bench.program(), first, self.on_event), already=0)
-        else:
-            seen = self.bench.evaluator.begin(self.bench.program(), first, max_error_rate=1.0).result()
-            plan = self._observe(seen) or self._estimate(
-                from_prompts(self.bench, self.bench.program(), first), already=0
-            )
-        self.on_event(describe_estimate(plan, None, self.bench.project.settings.lm.model))
-        refuse_unfundable(self.budget, plan)
-        return self._result(estimate=plan)
-
-    def whole(self) -> CompileResult:
-        try:
-            result = self._whole()
-        except BaseException as error:
-            self._note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-            raise
-        self._note(_STATES[result.stopped], artifact=result.id)
-        return result
-
-    def _whole(self) -> CompileResult:
-        program = self.bench.program()
-        self._tell_how_it_begins()
-        known = self._pilot(program)
-        run = self._run()
-        run.begin_baseline(program, known)
-        self._search(run)
-        run.summarise()
-        if run.best is not None and self.stopped is None:
-            self._ask_again(run)
-        baseline, candidate = run.baseline, run.best
-        if candidate is None and self.stopped is not None:
-            self.on_event(Warned("no candidate was evaluated before the stop: nothing is sealed"))
-            return self._result(baseline=baseline.evaluation)
-        tested = self._test(baseline, candidate) if candidate is not None else None
-        return self._seal(run, baseline, candidate, tested)
-
-    def _tell_how_it_begins(self) -> None:
-        """Says that a run goes on, and what may be paid for twice."""
-        opened = self.opened
-        if not opened.resumed or self.replay:
-            return
-        lost = ""
-        if opened.lost:
-            lost = f"; {counted(opened.lost, 'call')} in flight when it was killed may be paid for again"
-        self.on_event(Warned(f"going on with run {opened.record.id} of {opened.record.created[:16]}{lost}"))
-
-    def _pilot(self, program: dspy.Module) -> dict[str, Outcome]:
-        """Answers the first validation questions, estimates from them and refuses a budget that is too small."""
-        first = self.validation[:PILOT]
-        fundable = self.replay or self.opened.known or self.gateway.begun_before
-        if not fundable:  # not even the pilot is paid for where the prompts alone are too much
-            refuse_unfundable(self.budget, self._estimate(from_prompts(self.bench, program, first[:1]), already=0))
-        with self.gateway.step("pilot"):
-            pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
-        self.estimated = self._observe(pilot)
-        if self.estimated is not None and not fundable:
-            refuse_unfundable(self.budget, self.estimated)
-        self._set_aside(pilot)
-        return {outcome.example: outcome for outcome in pilot.outcomes if outcome.error is None}
-
-    def _observe(self, pilot: Evaluation) -> Estimate | None:
-        """The estimate from the questions that were answered; None: none was."""
-        answered = [outcome for outcome in pilot.outcomes if outcome.error is None]
-        if not answered:
-            return None
-        one, most = observed(answered, self.bench.evaluator.threads)
-        return self._estimate(one, already=len(answered), most=most)
-
-    def _after_baseline(self, baseline: Candidate) -> None:
-        """Tells what the uncompiled program scored, and what the run will take."""
-        evaluation = baseline.evaluation
-        self.baseline = evaluation
-        self._set_aside(evaluation)
-        scores = [outcome.score for outcome in evaluation.scored if outcome.score is not None]
-        self.gain = detectable_gain(scores, len(self.bench.labelled.splits.test))
-        if self.estimated is not None:
-            self.on_event(describe_estimate(self.estimated, self.gain, self.bench.project.settings.lm.model))
-        metric = self.bench.task.metric
-        shown = "no score" if evaluation.score is None else f"{100 * evaluation.score:.1f}"
-        failed = f", {counted(evaluation.errors, 'error')}" if evaluation.errors else ""
-        self.on_event(Finished("baseline", (f"{metric} {shown} on {evaluation.n} validation questions{failed}",)))
-
-    def _after_candidate(self, candidate: Candidate) -> None:
-        """Sets aside for the final test what the dearest candidate so far would take."""
-        if self.dearest is None or _price(candidate.evaluation) > _price(self.dearest):
-            self.dearest = candidate.evaluation
-        self._set_aside(self.baseline, self.dearest)
-
-    def _search(self, run: Run) -> None:
-        """Runs the optimizer; a stop is noted, and what it found stays in `run`."""
-        with self:
-            # A program of its own: the baseline is still being evaluated.
-            result = self.optimizer(self.bench.program(), run, **self.settings)
-            run.settle()
-            if not self.gateway.exhausted:
-                self._evaluate_if_new(result, run)
-        run.cancel()
-        if self.gateway.fatal is not None:
-            raise self.gateway.fatal
-        if self.stopped is None and self.gateway.exhausted:  # an optimizer that swallowed the refusal
-            self._stop_for_budget()
-
-    def _ask_again(self, run: Run) -> None:
-        """Asks again, before the test, what the baseline and the best candidate were not answered."""
-        if not any(outcome.transient for one in (run.baseline, run.best) if one for outcome in one.evaluation.outcomes):
-            return
-        with self, self.gateway.step("asked again"):
-            run.ask_again()
-
-    def _evaluate_if_new(self, result: Any, run: Run) -> None:
-        import dspy
-
-        if not isinstance(result, dspy.Module):
-            raise RagcError(f'optimizer "{self.name}" returned {type(result).__name__}: expected a dspy.Module')
-        state = state_of(result)
-        if state != run.baseline.state and all(state != candidate.state for candidate in run.candidates):
-            run.evaluate(result, self.name)
-
-    def _test(self, baseline: Candidate, candidate: Candidate) -> _Tested | None:
-        """Opens the test split, once: baseline and candidate, paired. None where a stop cut it short."""
-        if self.stopped == "interrupted":
-            return None
-        test = self.bench.labelled.splits.test
-        self.gateway.open_reserve()
-        with self:
-            with self.gateway.step("test"):
-                first, second = (self.bench.evaluator.begin(one.program, test) for one in (baseline, candidate))
-                before = first.result(on_outcome=telling(self.on_event, "test", "baseline"))
-                after = second.result(on_outcome=telling(self.on_event, "test", "candidate"))
-            comparison = compare_paired(before, after, seed=self.seed)
-            self.on_event(describe_test(before, after, comparison))
-            return _Tested(before, after, comparison)
-        self.on_event(Finished("test", ("not tested: the run was stopped before the test split was complete",)))
-        return None
-
-    def _seal(
-        self, run: Run, baseline: Candidate, candidate: Candidate | None, tested: _Tested | None
-    ) -> CompileResult:
-        if candidate is None:
-            self.on_event(Warned("no candidate is within the task's limits: the uncompiled program is sealed"))
-        comparison = tested.comparison if tested is not None else Comparison("not tested")
-        result = self._result(
-            baseline=baseline.evaluation,
-            compiled=None if candidate is None else candidate.evaluation,
-            baseline_test=None if tested is None else tested.baseline,
-            compiled_test=None if tested is None else tested.compiled,
-            comparison=comparison,
-            sealed="baseline" if candidate is None or _is_below(baseline, candidate, comparison) else "candidate",
-        )
-        optimizer = {"name": self.name, "settings": self.settings, "seed": self.seed}
-        return seal_result(
-            self.bench, run, result, candidate, optimizer, self.on_event, target=self.target, is_replay=self.replay
-        )
-
-    # -- what the steps share
-
-    def __enter__(self) -> None:
-        """`with self:` notes what stops a run, and the run goes on to seal what it has."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if self.baseline is None:  # there is nothing to go on with
-            return False
-        if isinstance(error, BudgetExhausted):
-            self._stop_for_budget()
-        elif isinstance(error, TooManyErrors):
-            self.stopped = "errors"
-            self.on_event(Warned(str(error)))
-        elif isinstance(error, KeyboardInterrupt | Interrupted):
-            self.stopped = "interrupted"
-        else:
-            return False
-        self.bench.evaluator.cancel()
-        self.stop_position = self.gateway.position
-        self.gateway.cut()
-        return True
-
-    def _stop_for_budget(self) -> None:
-        again = self.opened.stops_again and self.opened.record.state == "time"
-        self.stopped = "time" if again or self.gateway.account.reached == "seconds" else "budget"
-
-    @property
-    def gateway(self) -> Gateway:
-        return self.bench.gateway
-
-    @property
-    def _limits(self) -> Any:
-        return self.bench.task.limits
-
-    def _run(self) -> Run:
-        from ragc.models import make_lm
-
-        teacher = self.bench.project.settings.teacher
-        plan = self._plan()
-        run = Run(
-            train=self.bench.labelled.splits.train,
-            validation=self.validation,
-            seed=self.seed,
-            lm=self.bench.lm,
-            teacher=None if teacher is None else make_lm(teacher, gateway=self.gateway),
-            limits=self._limits,
-            _evaluator=self.bench.evaluator,
-            _gateway=self.gateway,
-            _restore=self.bench.program,
-            _expected=None if plan is None else plan.candidates,
-            _on_event=self.on_event,
-            _name=self.name.rpartition(":")[2].rpartition(".")[2],
-        )
-        run.after_baseline = self._after_baseline
-        run.after_candidate = self._after_candidate
-        return run
-
-    def _plan(self) -> Work | None:
-        plan = plan_of(self.optimizer)
-        sizes = Sizes(train=len(self.bench.labelled.splits.train), validation=len(self.validation))
-        return None if plan is None else plan(sizes, self.settings)
-
-    def _estimate(self, one: PerQuestion, *, already: int, most: PerQuestion | None = None) -> Estimate:
-        return estimate(
-            one,
-            self._plan(),
-            validation=len(self.validation),
-            test=len(self.bench.labelled.splits.test),
-            already=already,
-            is_pilot=most is not None,
-            most=most,
-            margin=self.gateway.dearest,
-        )
-
-    def _set_aside(self, *evaluations: Evaluation | None) -> None:
-        """Sets the final test's share aside: baseline and dearest candidate, as observed, on every test question.
-
-        Where no candidate is known yet, it is taken to be `CANDIDATE_FACTOR` times as dear as the baseline.
-        """
-        test = len(self.bench.labelled.splits.test)
-        known = [expected([one], test) for one in evaluations if one is not None]
-        if len(known) == 1:
-            one = known[0]
-            known.append(
-                Amounts(one.calls, CANDIDATE_FACTOR * one.input_tokens, one.output_tokens, CANDIDATE_FACTOR * one.usd)
-            )
-        seconds = 0.0
-        if self.budget.seconds is not None:
-            each = [outcome.seconds for one in evaluations if one is not None for outcome in one.outcomes]
-            seconds = 2 * test * sum(each) / max(1, len(each)) / self.bench.evaluator.threads
-        self.gateway.set_aside(sum(known, Amounts()), seconds)
-
-    def _note(self, state: RunState, *, artifact: str | None = None) -> None:
-        """Writes how the run ended to the journal."""
-        if self.replay or not self.opened.record.id:
-            return
-        changes: RunChanges = {"state": state, "seconds": self.gateway.account.seconds, "stop": self.stop_position}
-        if artifact is not None:
-            changes["artifact"] = artifact
-        with suppress(RagcError):  # a full disk has its error already
-            self.gateway.journal.update_run(self.opened.record.id, **changes)
-
-    def _result(self, **figures: Any) -> CompileResult:
-        plan = figures.pop("estimate", self.estimated)
-        return CompileResult(
-            task=self.bench.task.name,
-            optimizer=self.name,
-            metric=self.bench.task.metric,
-            estimate=plan,
-            detectable_gain=self.gain,
-            usage=self.gateway.cost,
-            paid=self.gateway.usage,
-            seconds=time.perf_counter() - self.started,
-            stopped=self.stopped,
-            **figures,
-        )
-
-
-@dataclass(frozen=True)
-class _Tested:
-    baseline: Evaluation
-    compiled: Evaluation
-    comparison: Comparison
-
-
-def _is_below(baseline: Candidate, candidate: Candidate, comparison: Comparison) -> bool:
-    """Whether the candidate scores below the baseline: on the test where there was one, else on validation."""
-    if comparison.difference is not None:
-        return comparison.difference < 0
-    return candidate.score < baseline.score
-
-
-def _price(evaluation: Evaluation) -> tuple[float, float]:
-    """What makes a program dear: money, else tokens."""
-    return evaluation.usd_per_question or 0.0, evaluation.input_tokens_per_question or 0.0
-
-
-def _caps(task: Budget, given: Mapping[str, float | None]) -> Budget:
-    """The task's caps, with those given in their place."""
-    return Budget.model_validate(
-        {**task.model_dump(exclude_none=True), **{name: cap for name, cap in given.items() if cap is not None}}
     )

@@ -8,6 +8,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ragc.evaluation import OnOutcome, Outcome
+    from ragc.models import Usage
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be seen of a run's calls while it goes on."""
+
+    paid: Usage
+    """What this command has paid for."""
+    hits: int
+    """Calls that the journal answered."""
+    calls_per_second: float
+    """Paid calls, over the last seconds."""
+    concurrency: int
+    """Calls that may be under way at once, as the limiters have it now."""
+    retries: int
+    spent: float | None
+    """US dollars that the run has spent, in all its commands; None: no price is known."""
+    cap: float | None
+    """US dollars that it may spend."""
+    waiting_for: str | None
+    """What it waits for, where that is no answer (a provider that asks for an hour)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +48,7 @@ class Working:
     done: int
     total: int
     text: str = ""
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True)

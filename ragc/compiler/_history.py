@@ -8,6 +8,7 @@ calls the journal answers.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from ragc._files import canonical_json, digest, locked
 from ragc.artifact import collect_sources
 from ragc.compiler._events import OnEvent, Warned
 from ragc.data import examples_fingerprint
-from ragc.errors import ArtifactError
+from ragc.errors import ArtifactError, ConfigError
 from ragc.models import BudgetReached, Gateway, Journal, Replay, RunInterrupted, RunRecord, StopAt, describe
 from ragc.project import Budget
 
@@ -74,7 +75,8 @@ def identify(
         "corpus": labelled.corpus.fingerprint,
         **decisions,
     }
-    return Identity(digest(canonical_json(components)), components)
+    plain = json.loads(canonical_json(components))  # as the journal has it
+    return Identity(digest(canonical_json(plain)), plain)
 
 
 @dataclass(frozen=True)
@@ -130,16 +132,19 @@ def open_run(
 
 
 def open_replay(
-    project: Project, task: TaskSettings, identity: Identity, source: Path | None, *, on_event: OnEvent
+    project: Project, task: TaskSettings, identity: Identity, source: bool | str | Path, *, on_event: OnEvent
 ) -> Opened:
-    """A run from the journal alone, or from the export `source`: nothing is sent, nothing is written.
+    """A run from the journal alone, or from an export (a path): nothing is sent, nothing is written.
 
     Of the runs with the same inputs it is the newest that was sealed; where there is none, the newest of the task
-    tells what has changed.
+    tells what has changed. A text is the id of an artifact, and the run is the one that sealed it: raises ConfigError,
+    naming what has changed, where its inputs are not as they were, and where the journal does not know it.
     """
-    journal = open_journal(project, on_event) if source is None else Journal.load(source)
+    journal = Journal.load(source) if isinstance(source, Path) else open_journal(project, on_event)
     runs = journal.find_runs(task=task.name)
     same = [run for run in runs if run.identity == identity.hash]
+    if isinstance(source, str):
+        same = [_sealed_by(journal, source, identity)]
     found = next((run for run in same if run.artifact is not None), None) or next(iter(same), None)
     changed = identity.difference(runs[0].components) if runs and found is None else None
     record = found or RunRecord("", task.name, identity.hash, identity.components, {}, journal.generation(task.name))
@@ -215,6 +220,21 @@ def _gateway(journal: Journal, record: RunRecord, budget: Budget, stop: StopAt |
         admitted=record.admitted,
         stop_at=stop,
     )
+
+
+def _sealed_by(journal: Journal, artifact: str, identity: Identity) -> RunRecord:
+    record = journal.sealed_by(artifact)
+    if record is None:
+        raise ConfigError(
+            f"{journal.path} knows no run that sealed {artifact[:8]}: replay it where it was compiled, or from an "
+            f"export (`ragc journal export --artifact {artifact[:8]} FILE` there)"
+        )
+    changed = identity.difference(record.components)
+    if changed is not None:
+        raise ConfigError(
+            f"{artifact[:8]} cannot be replayed: changed since then: {changed}; restore what it was made of"
+        )
+    return record
 
 
 def _last(runs: Sequence[RunRecord], identity: Identity, generation: int) -> RunRecord | None:

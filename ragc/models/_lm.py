@@ -34,7 +34,7 @@ def make_lm(settings: ModelSettings, *, gateway: Gateway | None = None) -> dspy.
     engine = Engine(settings, gateway=gateway)
     if engine.route.engine == "local":
         find_weights(engine.route.model)
-    else:
+    elif gateway is None or gateway.replay is None:
         api_key(settings, engine.route)
     if gateway is not None and gateway.budget.usd is not None:
         require_price(settings, engine.price)

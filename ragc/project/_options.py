@@ -17,8 +17,8 @@ from ragc.project._explain import nearest
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-def optimizer_settings(optimizer: Callable[..., Any], given: Mapping[str, str]) -> dict[str, Any]:
-    """Return every setting of `optimizer`: its defaults, with `given` (texts from the command line) over them.
+def optimizer_settings(optimizer: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every setting of `optimizer`: its defaults, with `given` (the command line's texts, or values) over them.
 
     Settings are the function's keyword-only parameters. A text is converted to the annotation, or without one to the
     default's type; `none` stands for None and commas part a list. Raises ConfigError on an unknown name (with the
@@ -78,12 +78,14 @@ def _type_of(parameter: inspect.Parameter, annotations: Mapping[str, Any]) -> An
     return str if default is parameter.empty or default is None else type(default)
 
 
-def _convert(key: str, text: str, kind: Any) -> Any:
+def _convert(key: str, text: Any, kind: Any) -> Any:
     members = typing.get_args(kind) if _is_union(kind) else (kind,)
-    if type(None) in members and text.strip().lower() == "none":
+    if type(None) in members and (text is None or str(text).strip().lower() == "none"):
         return None
     listed = [m for m in members if (typing.get_origin(m) or m) in (list, tuple)]
-    value: Any = [part.strip() for part in text.split(",") if part.strip()] if listed else text
+    value: Any = text
+    if listed and isinstance(text, str):
+        value = [part.strip() for part in text.split(",") if part.strip()]
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:

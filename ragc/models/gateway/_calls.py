@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,33 @@ class Recording(list[Call]):
     def __init__(self, example: str | None = None) -> None:
         super().__init__()
         self.example = example
+
+
+class Tally:
+    """A sum of calls that grows; exact, so that it does not depend on the order in which they end."""
+
+    def __init__(self) -> None:
+        self._sum = Usage()
+        self._usd = Fraction()
+
+    def add(self, call: Call) -> None:
+        """Count one more."""
+        known, usd = self._sum, None
+        if known.usd is not None and call.usd is not None:
+            self._usd += Fraction(call.usd)
+            usd = float(self._usd)
+        self._sum = Usage(
+            known.calls + 1,
+            known.input_tokens + call.input_tokens,
+            known.output_tokens + call.output_tokens,
+            known.cached_input_tokens + call.cached_input_tokens,
+            usd,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """The sum so far."""
+        return self._sum
 
 
 def total(calls: Iterable[Call]) -> Usage:

@@ -32,7 +32,7 @@ from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
 from ragc.models._transport import listening
 from ragc.models.gateway._account import Account, Amounts
 from ragc.models.gateway._bounds import Counted, actual, worst_case
-from ragc.models.gateway._calls import Call, Recording, Usage, total
+from ragc.models.gateway._calls import Call, Recording, Tally, Usage, total
 from ragc.models.gateway._journal import Entry, Failure, Journal, Use
 from ragc.models.gateway._key import Asked, ask
 from ragc.models.gateway._limiter import Limiter
@@ -131,7 +131,7 @@ class Gateway:
         self._is_exhausted = False
         self.dearest = Amounts()
         """The worst case of the dearest call so far, in each dimension; no call in it."""
-        self._paid: list[Call] = []
+        self._paid = Tally()
         self._used: dict[str, Call] = {}
         self._limiters: dict[tuple[str, ...], Limiter] = {}
         self._strangers: dict[str, None] = {}
@@ -325,7 +325,7 @@ class Gateway:
     def usage(self) -> Usage:
         """What this command has paid for so far."""
         with self._lock:
-            return total(self._paid)
+            return self._paid.usage
 
     @property
     def cost(self) -> Usage:
@@ -457,7 +457,7 @@ class Gateway:
         """What can be seen while it runs."""
         with self._lock:
             limiters = list(self._limiters.values())
-            paid, hits = total(self._paid), self._hits
+            paid, hits = self._paid.usage, self._hits
         waiting = next((limiter.waiting_for for limiter in limiters if limiter.waiting_for), None)
         allowed = sum(limiter.concurrency for limiter in limiters)
         return Status(paid, hits, allowed, sum(limiter.retries for limiter in limiters), waiting)
@@ -495,7 +495,7 @@ class Gateway:
 
     def _pay(self, call: Call) -> None:
         with self._lock:
-            self._paid.append(call)
+            self._paid.add(call)
 
     def _record(self, asked: Asked, call: Call) -> None:
         """Notes a call with every recording around it, and with its step."""

@@ -62,7 +62,7 @@ class Replay:
         if then is not None:
             return first_difference(then.request, asked.request) or "the same request under another key"
         if self.changed is not None:
-            return f"{self.changed} has changed since the run"
+            return f"since the last run have changed: {self.changed}"
         return "no run of this task with these inputs is in it" if self.run is None else "the run made no such call"
 
 

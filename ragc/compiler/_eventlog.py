@@ -1,0 +1,107 @@
+"""Who a run tells what happens: the listener it was given, and on demand a file for machines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ragc._files import write_error
+from ragc._secrets import redact, redact_json
+from ragc.compiler._events import Event, Finished, OnEvent, Seen, Warned, Working
+
+if TYPE_CHECKING:
+    from ragc.models import Gateway
+
+WINDOW = 10.0
+"""Seconds over which calls a second are counted."""
+
+
+class Teller:
+    """Hands every event on, with what can be seen of the calls, and appends it to a file: one JSON object a line.
+
+    A context manager. Each line has `at` (UTC) and `event` (`working`, `finished`, `warned`, at the end `result` or
+    `error`), and the event's own fields. Lines are written as things happen, and hold no secret.
+    """
+
+    def __init__(self, listener: OnEvent, path: Path | None) -> None:
+        """Raises RagcError where the file cannot be written."""
+        self.gateway: Gateway | None = None
+        """The run's, once it is open."""
+        self._listener = listener
+        self._file: TextIO | None = None
+        self._told: set[str] = set()
+        self._counts: deque[tuple[float, int]] = deque()
+        if path is not None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = path.open("a", encoding="utf-8", buffering=1)
+            except OSError as error:
+                raise write_error(path, error) from error
+
+    def __enter__(self) -> Teller:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._write("error", {"kind": type(error).__name__, "text": redact(str(error))})
+        if self._file is not None:
+            self._file.close()
+
+    def __call__(self, event: Event) -> None:
+        """Tell one event."""
+        self._tell_notes()
+        if isinstance(event, Working) and self.gateway is not None:
+            event = replace(event, seen=self._seen(self.gateway))
+        self._hand_on(event)
+
+    def result(self, value: dict[str, Any]) -> None:
+        """Append what the run came to."""
+        self._write("result", value)
+
+    def _hand_on(self, event: Event) -> None:
+        match event:
+            case Working():
+                self._write("working", {**asdict(event), "seen": None if event.seen is None else asdict(event.seen)})
+            case Finished():
+                self._write("finished", asdict(event))
+            case Warned():
+                self._write("warned", asdict(event))
+        self._listener(event)
+
+    def _tell_notes(self) -> None:
+        """What the gateway wants a person to know, once."""
+        for note in [] if self.gateway is None else list(self.gateway.notes):
+            if note not in self._told:
+                self._told.add(note)
+                self._hand_on(Warned(note))
+
+    def _seen(self, gateway: Gateway) -> Seen:
+        status, now = gateway.status(), time.monotonic()
+        self._counts.append((now, status.paid.calls))
+        while self._counts[0][0] < now - WINDOW:
+            self._counts.popleft()
+        since, before = self._counts[0]
+        return Seen(
+            paid=status.paid,
+            hits=status.hits,
+            calls_per_second=(status.paid.calls - before) / max(now - since, 1.0),
+            concurrency=status.concurrency,
+            retries=status.retries,
+            spent=None if status.paid.usd is None else float(gateway.account.spent.usd),
+            cap=gateway.budget.usd,
+            waiting_for=status.waiting_for,
+        )
+
+    def _write(self, name: str, fields: dict[str, Any]) -> None:
+        if self._file is not None:
+            at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            line = redact_json({"at": at, "event": name, **fields})
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
