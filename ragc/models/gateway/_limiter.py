@@ -279,7 +279,7 @@ class Limiter:
             return None
         if self._minute.free_at(tokens, now) > now:
             return None
-        return Turn(self, self._pace.begin(), self._minute.begin(tokens, now))
+        return Turn(self, self._pace.begin(now), self._minute.begin(tokens, now))
 
     def _free_at(self, waiter: _Waiter, now: float) -> float:
         """When, by the clock alone, the waiter may have its turn; for who is not the first, the earliest."""
@@ -289,7 +289,7 @@ class Limiter:
 
     def _succeeded(self, number: int, sent: Sent, headers: Headers, tokens: int | None) -> None:
         with self._lock:
-            self._pace.answered(number)
+            self._pace.answered(number, self._clock())
             if tokens is not None:
                 self._minute.correct(sent, tokens)
             told = self._respect(headers) if headers else None

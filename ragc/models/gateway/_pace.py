@@ -25,8 +25,8 @@ class Concurrency:
 
     Invariant: `1 <= allowed <= maximum`, whatever comes back.
 
-    A turn's *level* is how many requests were in flight when it began, itself included and those left out that were
-    refused. The highest level answered is *known* to go well, and above it is a try:
+    A turn's *level* is how many requests were in flight when it began, itself included, without those that were refused
+    or as good as answered. The highest level answered is *known* to go well, and what is above it is a try:
 
     - An answer while all slots are in use allows one more, so that the slots double in a round trip until a try is
       refused. That takes them back to what is known; the next try waits for a round of answers, and each refused in a
@@ -45,6 +45,7 @@ class Concurrency:
         """Requests that may be in flight at once."""
         self._maximum = maximum
         self._levels: dict[int, int] = {}  # of the turns in flight, by number
+        self._began: dict[int, float] = {}  # when they did
         self._last = 0  # the number of the last turn that began
         self._known = 1
         self._answers_to_try = 0
@@ -68,20 +69,21 @@ class Concurrency:
         """Whether one more may begin."""
         return len(self._levels) < self.allowed
 
-    def begin(self) -> int:
+    def begin(self, now: float) -> int:
         """A turn begins; its number."""
         self._last += 1
         self._levels[self._last] = len(self._levels) + 1
+        self._began[self._last] = now
         return self._last
 
     def end(self, number: int) -> None:
         """A turn has ended in a way that says nothing about the pace."""
-        self._levels.pop(number)
+        del self._levels[number], self._began[number]
 
-    def answered(self, number: int) -> None:
+    def answered(self, number: int, now: float) -> None:
         """A turn was answered."""
-        all_in_use = len(self._levels) >= self.allowed
-        level = self._levels.pop(number)
+        in_flight, level = len(self._levels), self._levels.pop(number)
+        self._discount(number, now)
         if number > self._row_began_at:
             self._row = 0
         self._credit = min(self._credit + 1, max(2.0, self._known / 2))
@@ -91,14 +93,13 @@ class Concurrency:
             self._waits = 0
         if self.allowed < self._known:
             self.allowed += number > self._cut_at
-        elif all_in_use and self._answers_to_try > 0:
-            self._answers_to_try -= 1
-        elif all_in_use and self.allowed < self._maximum:
-            self.allowed += 1
+        elif in_flight >= self.allowed:
+            self._try_more()
 
     def refused(self, number: int) -> float:
         """A turn was refused; the seconds that everybody waits now, mostly 0."""
         level = self._levels.pop(number)
+        del self._began[number]
         for other in self._levels:
             self._levels[other] -= other > number
         self._count_in_row(number)
@@ -118,6 +119,20 @@ class Concurrency:
     def restart(self, first: int = START) -> None:
         """Everybody waits: afterwards so many requests go first, and with each answer one more, up to what is known."""
         self.allowed, self._cut_at = min(self.allowed, first, self._known), self._last
+
+    def _discount(self, number: int, now: float) -> None:
+        # Who began in the last tenth of an answer's time found the provider with a slot that was as good as free.
+        since = now - (now - self._began.pop(number)) / 10
+        for other, began in reversed(self._began.items()):
+            if began <= since:
+                break
+            self._levels[other] -= other > number
+
+    def _try_more(self) -> None:
+        if self._answers_to_try > 0:
+            self._answers_to_try -= 1
+        elif self.allowed < self._maximum:
+            self.allowed += 1
 
     def _count_in_row(self, number: int) -> None:
         if self._row == 0:

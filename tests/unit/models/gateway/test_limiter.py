@@ -64,7 +64,9 @@ def answered(limiter: Limiter, times: int = 1) -> None:
 def grown(limiter: Limiter, to: int) -> list[Turn]:
     """So many turns in flight, once the limiter has seen that so many go well."""
     flying: list[Turn] = []
-    while len(flying) < to:
+    for _ in range(1000):
+        if len(flying) == to:
+            break
         while limiter.in_flight < limiter.concurrency and len(flying) < to:
             flying.append(limiter.turn())
         if len(flying) < to:
@@ -96,6 +98,21 @@ def test_a_burst_of_refusals_halves_once(limiter: Limiter) -> None:
         turn.throttled()
     assert limiter.concurrency == 8
     assert limiter.pause_until is None
+
+
+def test_a_halved_level_is_what_is_known_from_then_on(limiter: Limiter) -> None:
+    flying = grown(limiter, 16)
+    for turn in flying[:12]:
+        turn.throttled()
+    flying = flying[12:]
+    while limiter.concurrency < 11:
+        while limiter.in_flight < limiter.concurrency:
+            flying.append(limiter.turn())
+        flying.pop(0).succeeded() if limiter.in_flight > 8 else flying.pop().succeeded()
+    while limiter.in_flight < limiter.concurrency:
+        flying.append(limiter.turn())
+    flying.pop().throttled()
+    assert limiter.concurrency < 11 - 1
 
 
 def test_one_refusal_takes_one_slot_until_the_next_answer(limiter: Limiter) -> None:
@@ -247,6 +264,12 @@ def test_several_pauses_last_as_long_as_the_longest_and_are_told_once(clock: Clo
     assert len(told) == 1
 
 
+def test_a_few_go_first_after_a_pause_that_was_asked_for(limiter: Limiter, clock: Clock) -> None:
+    grown(limiter, 16)[0].throttled(20.0)
+    assert limiter.concurrency == START
+    assert limiter.in_flight == 15
+
+
 def test_short_pauses_are_not_told(clock: Clock) -> None:
     told: list[str] = []
     limiter = Limiter(4, notify=told.append, clock=clock, wait=clock.wait)
@@ -383,6 +406,21 @@ def test_turns_are_given_in_order() -> None:
     assert run(main()) == list(range(40))
 
 
+def test_a_large_call_is_not_overtaken_by_small_ones() -> None:
+    async def main() -> list[int]:
+        limiter, order = Limiter(8, tpm=1000, clock=now), []
+
+        async def call(tokens: int) -> None:
+            with await limiter.aturn(tokens) as turn:
+                order.append(tokens)
+                turn.succeeded()
+
+        await asyncio.gather(*(call(tokens) for tokens in (600, 900, 10, 20)))
+        return order
+
+    assert run(main()) == [600, 900, 10, 20]
+
+
 def test_stop_wakes_and_refuses_whoever_waits() -> None:
     limiter, error = Limiter(16), BudgetExhausted("stopped")
     held = [limiter.turn() for _ in range(START)]
@@ -394,7 +432,7 @@ def test_stop_wakes_and_refuses_whoever_waits() -> None:
         except BudgetExhausted as refusal:
             raised.append(refusal)
 
-    threads = [threading.Thread(target=wait) for _ in range(8)]
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
     while len(limiter._queue) < 8:
@@ -493,6 +531,15 @@ def test_a_provider_that_takes_n_at_once_is_kept_busy(slots: int, refuses_in: fl
         provider = Simulated(latency=lognormal, slots=slots, refuses_in=refuses_in, seed=seed)
         taken += seconds_for(600, provider, threads=16)
     assert best / taken >= 0.9
+
+
+@pytest.mark.parametrize("latency", [lognormal, lambda luck: 1.0], ids=["lognormal", "constant"])
+@pytest.mark.parametrize("slots", [4, 8])
+def test_a_limit_that_was_found_is_seldom_tried(slots: int, latency: Callable[[random.Random], float]) -> None:
+    provider = Simulated(latency=latency, slots=slots)
+    seconds = seconds_for(600, provider)
+    assert provider.refused <= 80
+    assert 600 / slots / seconds >= 0.93
 
 
 @pytest.mark.parametrize("refuses_in", [0.02, None], ids=["fast", "slow"])
