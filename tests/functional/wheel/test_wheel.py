@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -66,11 +67,20 @@ def test_the_wheel_carries_the_starter_files_and_nothing_else(wheel: Path) -> No
         names
     )
     assert "ragc/_starter/data/handbook/examples.jsonl" in names
-    assert "ragc/_templates/service.py" in names
+    templates = {path.name for path in (REPOSITORY / "ragc" / "_templates").iterdir() if path.is_file()}
+    assert {f"ragc/_templates/{name}" for name in templates} <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     corpus = {path.name for path in (REPOSITORY / "data" / "handbook" / "corpus").rglob("*.md")}
     carried = {Path(name).name for name in names if name.startswith("ragc/_starter/data/handbook/corpus/")}
     assert carried == corpus
+
+
+def test_a_project_from_the_wheel_says_where_ragc_comes_from(ragc_command: Path, wheel: Path, tmp_path: Path) -> None:
+    """So that `uv run` works in it before any package index has ragc."""
+    assert _run(ragc_command, "init", "mine", cwd=tmp_path).returncode == 0
+    document = tomllib.loads((tmp_path / "mine" / "pyproject.toml").read_text("utf-8"))
+    assert document["project"]["dependencies"] == ["ragc"]
+    assert document["tool"]["uv"]["sources"] == {"ragc": {"path": str(wheel)}}
 
 
 def test_a_project_from_the_wheel_compiles_and_is_imported(
