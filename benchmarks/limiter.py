@@ -16,15 +16,27 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from ragc.models.gateway._limiter import Limiter  # noqa: E402
-from simulated import Simulated, lognormal, seconds_for  # noqa: E402
+from ragc.models.gateway._pace import Concurrency  # noqa: E402
+from simulated import Simulated, lognormal, now, seconds_for  # noqa: E402
 
 CALLS, THREADS, RUNS = 400, 16, 10
 
 
-def seconds(**provider: Any) -> float:
-    return mean(
-        seconds_for(CALLS, Simulated(latency=lognormal, seed=seed, **provider), THREADS) for seed in range(RUNS)
-    )
+class Halving(Concurrency):
+    """What TCP does: every refusal halves, once for all turns that began before."""
+
+    def refused(self, number: int) -> float:
+        self._credit = 0.0
+        return super().refused(number)
+
+
+def seconds(*, halving: bool = False, **provider: Any) -> float:
+    took = []
+    for seed in range(RUNS):
+        limiter = Limiter(THREADS, clock=now)
+        limiter._pace = Halving(THREADS) if halving else limiter._pace
+        took.append(seconds_for(CALLS, Simulated(latency=lognormal, seed=seed, **provider), THREADS, limiter))
+    return mean(took)
 
 
 def main() -> None:
@@ -40,7 +52,9 @@ def main() -> None:
     print(f"a provider that refuses at random: wall time against the clean run ({clean:.1f} s)")
     for share in (0.05, 0.1, 0.3):
         ratios = {kind: seconds(luck=share, refuses_in=refuses) / clean for kind, refuses in kinds.items()}
-        print(f"  {share:4.0%}     fast {ratios['fast']:.2f}   slow {ratios['slow']:.2f}")
+        halving = seconds(luck=share, halving=True) / clean
+        said = "   ".join(f"{kind} {ratio:.2f}" for kind, ratio in ratios.items())
+        print(f"  {share:4.0%}     {said}   halving at each, fast {halving:.2f}")
     blocked = Simulated(latency=lognormal, blocked=(5.0, 15.0))
     took = seconds_for(CALLS, blocked, THREADS)
     lost = took - clean - 10

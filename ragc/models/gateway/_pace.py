@@ -36,7 +36,7 @@ class Concurrency:
     - When nothing but refusals comes back, everybody waits, each time twice as long, and then one request goes first.
       After a wait that the provider asked for, a few do. Each answer lets one more go, up to what is known.
 
-    Halving at every refusal, as TCP does, would leave a third of 16 slots empty where a provider refuses one call in
+    Halving at every refusal, as TCP does, would make a run take 1.7 times as long where a provider refuses one call in
     twenty for reasons of its own (benchmarks/limiter.py).
     """
 
