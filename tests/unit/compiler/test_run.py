@@ -62,7 +62,7 @@ def make_run(
         teacher=None,
         limits=Limits(),
         _evaluator=evaluator,
-        _meter=evaluator.gateway,
+        _gateway=evaluator.gateway,
         _restore=restored,
         _expected=None,
         _on_event=events.append,
@@ -251,7 +251,7 @@ def test_the_budget_is_looked_at_in_the_order_of_candidates_that_cost_more_and_m
 
         def forward(self, question: str) -> dspy.Prediction:
             times = max(1, knows(self.ask.signature.instructions))
-            return [self.ask(question=question) for _ in range(times)][-1]
+            return [self.ask(question=f"Time {time}: {question}") for time in range(times)][-1]
 
     def asking(times: int) -> dspy.Module:
         program = Asking()

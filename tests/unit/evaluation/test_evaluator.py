@@ -11,7 +11,7 @@ import pytest
 from ragc.data import Example
 from ragc.errors import BudgetExhausted, ConfigError, ExampleError, ModelError
 from ragc.evaluation import Evaluation, Outcome, TooManyErrors
-from ragc.models import Gateway
+from ragc.models import Amounts, Gateway
 from ragc.models._errors import AnswerWithheld, CallFailed, PromptTooLong
 from ragc.project import Budget
 from scripted import make_evaluator, number_in
@@ -41,11 +41,9 @@ def test_outcomes_stand_in_example_order_whatever_finishes_first(examples: list[
 
 def test_costs_are_those_of_the_example_itself(examples: list[Example]) -> None:
     found = make_evaluator(echo, threads=8).evaluate(program(), examples)
-    assert {(o.calls, o.input_tokens, o.output_tokens, o.usd, o.seconds) for o in found.outcomes} == {
-        (1, 10, 2, 0.001, 0.5)
-    }
+    assert {(o.calls, o.input_tokens, o.output_tokens, o.usd) for o in found.outcomes} == {(1, 10, 2, 0.001)}
     assert found.usd_per_question == pytest.approx(0.001)
-    assert found.latency_p95 == 0.5
+    assert 0 < min(o.seconds for o in found.outcomes) <= (found.latency_p95 or 0)
 
 
 def test_an_error_is_counted_and_never_scored(examples: list[Example]) -> None:
@@ -209,7 +207,7 @@ def test_an_error_counts_in_its_turn_and_ends_what_follows(examples: list[Exampl
 
 def test_what_the_budget_refused_too_early_is_asked_in_its_turn(examples: list[Example]) -> None:
     gateway = Gateway(Budget(calls=30))
-    gateway.reserve(calls=20)
+    gateway.set_aside(Amounts(calls=20))
     evaluator = make_evaluator(echo, gateway=gateway, threads=2)
     evaluator.evaluate(program(), examples[:10])
     second = evaluator.begin(program(), examples[10:])
@@ -272,4 +270,4 @@ def test_nothing_is_asked_again_where_nothing_failed(examples: list[Example]) ->
 def test_an_outcome_holds_its_calls(examples: list[Example]) -> None:
     found = make_evaluator(echo, threads=4).evaluate(program(), examples[:3])
     assert [len(outcome.made) for outcome in found.outcomes] == [1, 1, 1]
-    assert found.outcomes[0].made[0].model == "scripted/model"
+    assert found.outcomes[0].made[0].model == "openai/scripted"
