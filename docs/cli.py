@@ -26,11 +26,19 @@ eval "$(_RAGC_COMPLETE=zsh_source ragc)"               # ~/.zshrc
 _RAGC_COMPLETE=fish_source ragc | source               # ~/.config/fish/completions/ragc.fish
 ```
 
+## Scores
+
+One scale, two ways of writing it. Between 0 (wrong) and 1 (right) wherever a program reads or writes a score: metrics,
+`--json`, manifests, MLflow, the optimizers' settings, and `--fail-under`. In points, 0 to 100 with one decimal, wherever
+a person reads one: progress, tables, cards and reports; a difference too (`+14.2`). How well a passage fits a query, in
+`ragc search`, is something else, 0 to 1 as well.
+
 ## For scripts
 
 `--json` prints exactly one JSON object on stdout; progress, messages and whatever libraries print go to stderr. An
 error is one line on stderr, `error: …`, with `--json` as well, and stdout is then empty; the exit code says which kind.
-`NO_COLOR` is honoured, and nothing is coloured when it is piped. `RAGC_DEBUG=1` shows the traceback of a bug.
+On a terminal, messages break at words; piped, each stays one line. `NO_COLOR` is honoured, and nothing is coloured when
+it is piped. `RAGC_DEBUG=1` shows the traceback of a bug.
 """
 
 

@@ -11,13 +11,16 @@ from ragc.cli._terminal import emit, json_option, project_option, row, table
 _FOLDERS = {"program": "programs", "optimizer": "optimizers"}
 
 EPILOG = """\b
-Your own are files of your project as well:
-  a program    a dspy.Module whose forward(question) returns a dspy.Prediction with
-               an answer, and passages where it retrieves: program = "programs.mine:Mine"
-  an optimizer a function (program, run, *, settings) that returns a program, its
-               settings with defaults: optimizer = "mine" is optimizers/mine.py
-  a metric     a function (example, prediction) that returns a number from 0 (wrong) to
-               1 (right), or a ragc.Score: metric = "metrics:close" is close in metrics.py"""
+Your own are files of your project too:
+  a program     a dspy.Module whose forward(question) returns a
+                dspy.Prediction with answer, and passages if it retrieves;
+                program = "programs.mine:Mine" is Mine in programs/mine.py
+  an optimizer  a function (program, run, *, settings) that returns a
+                program, its settings with defaults;
+                optimizer = "mine" is the function in optimizers/mine.py
+  a metric      a function (example, prediction) that returns a number from
+                0 (wrong) to 1 (right), or a ragc.Score;
+                metric = "metrics:close" is close in metrics.py"""
 
 
 def _complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
