@@ -29,9 +29,9 @@ _RAGC_COMPLETE=fish_source ragc | source               # ~/.config/fish/completi
 ## Scores
 
 One scale, two ways of writing it. Between 0 (wrong) and 1 (right) wherever a program reads or writes a score: metrics,
-`--json`, manifests, MLflow, the optimizers' settings, and `--fail-under`. In points, 0 to 100 with one decimal, wherever
-a person reads one: progress, tables, cards and reports; a difference too (`+14.2`). How well a passage fits a query, in
-`ragc search`, is something else, 0 to 1 as well.
+`--json`, manifests, MLflow, the optimizers' settings, and `--fail-under`. In points, 0 to 100 with one decimal,
+wherever a person reads one: progress, tables, cards and reports; a difference too (`+14.2`). How well a passage fits a
+query, in `ragc search`, is something else, 0 to 1 as well.
 
 ## For scripts
 
