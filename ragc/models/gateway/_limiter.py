@@ -277,7 +277,7 @@ class Limiter:
     def _begin(self, tokens: int, now: float) -> Turn | None:
         if not self._pace.is_free or self._stopped is not None or self._paused(now) is not None:
             return None
-        if self._minute.free_at(tokens, now) > now:
+        if not self._minute.fits(tokens, now):
             return None
         return Turn(self, self._pace.begin(now), self._minute.begin(tokens, now))
 

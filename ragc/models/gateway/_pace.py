@@ -183,17 +183,22 @@ class Minute:
         self._sent: deque[Sent] = deque()
         self._tokens = 0
 
+    def fits(self, tokens: int, now: float) -> bool:
+        """Whether a turn of so many tokens may begin now."""
+        self._forget(now)
+        return (self.rpm is None or len(self._sent) < self.rpm) and (
+            self.tpm is None or self._tokens + tokens <= self.tpm
+        )
+
     def free_at(self, tokens: int, now: float) -> float:
         """When a turn of so many tokens may begin, `now` at the earliest. More than `tpm` never may: do not ask."""
-        sent = self._sent
-        while sent and sent[0].at + MINUTE <= now:
-            self._tokens -= sent.popleft().tokens
+        self._forget(now)
         at = now
-        if self.rpm is not None and len(sent) >= self.rpm:
-            at = sent[-self.rpm].at + MINUTE
+        if self.rpm is not None and len(self._sent) >= self.rpm:
+            at = self._sent[-self.rpm].at + MINUTE
         if self.tpm is not None:
             over = self._tokens + tokens - self.tpm
-            for turn in sent:
+            for turn in self._sent:
                 if over <= 0:
                     break
                 over -= turn.tokens
@@ -213,3 +218,7 @@ class Minute:
         if self._sent and turn.at >= self._sent[0].at and tokens < turn.tokens:
             self._tokens -= turn.tokens - tokens
             turn.tokens = tokens
+
+    def _forget(self, now: float) -> None:
+        while self._sent and self._sent[0].at + MINUTE <= now:
+            self._tokens -= self._sent.popleft().tokens
