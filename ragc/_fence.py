@@ -8,6 +8,8 @@ by the provider), and the control tokens of chat templates. `Passage.text` itsel
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
 _LESS = "<\uff1c\ufe64"  # less-than, its full-width and small forms
 _DANGEROUS = re.compile(
@@ -18,7 +20,15 @@ _DANGEROUS = re.compile(
     r"|(?P<inst>\[)(?=/?INST\])",
     re.IGNORECASE,
 )
-_FENCE = re.compile(r'<passage id="[^"]*" source="(?P<source>[^"]*)">\n(?P<text>.*?)\n</passage>', re.DOTALL)
+_FENCE = re.compile(r'<passage id="(?P<id>[^"]*)" source="(?P<source>[^"]*)">\n(?P<text>.*?)\n</passage>', re.DOTALL)
+
+
+class Fenced(NamedTuple):
+    """A passage as it stands in a rendered text."""
+
+    id: str
+    source: str
+    text: str
 
 
 def defused(text: str) -> str:
@@ -28,8 +38,23 @@ def defused(text: str) -> str:
 
 def fenced(id: str, source: str, text: str) -> str:
     """Return a passage as a model reads it: an opening line with id and source, the text, a closing line."""
-    source = defused(" ".join(source.split())).replace('"', "'")
-    return f'<passage id="{id}" source="{source}">\n{defused(text.strip())}\n</passage>'
+    return f'<passage id="{id}" source="{fenced_source(source)}">\n{fenced_text(text)}\n</passage>'
+
+
+def fenced_source(source: str) -> str:
+    """Return a passage's title and headings as they stand in the opening line."""
+    return defused(" ".join(source.split())).replace('"', "'")
+
+
+def fenced_text(text: str) -> str:
+    """Return a passage's text as it stands inside the fence."""
+    return defused(text.strip())
+
+
+def passages_in(rendered: str) -> Iterator[Fenced]:
+    """Yield the passages that stand in a text, in their order; the way back from `fenced`."""
+    for found in _FENCE.finditer(rendered):
+        yield Fenced(found["id"], found["source"], found["text"])
 
 
 def unfenced(rendered: str) -> str:
@@ -39,7 +64,7 @@ def unfenced(rendered: str) -> str:
     passage apart then, so each is folded into one. The best one goes last because such a model answers from what stands
     next to the question. Text without a fence comes back as it is.
     """
-    found = [(one["source"].rpartition(" > ")[2], " ".join(one["text"].split())) for one in _FENCE.finditer(rendered)]
+    found = [(one.source.rpartition(" > ")[2], " ".join(one.text.split())) for one in passages_in(rendered)]
     if not found:
         return rendered
     return "\n".join(f"{heading}. {text}" if heading else text for heading, text in reversed(found))

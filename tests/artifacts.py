@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ragc.artifact import Content, Sealed, collect_sources, package, seal
+from ragc.artifact import Content, Sealed, collect_sources, package, quoted_documents, seal
+from ragc.data import read_corpus
 from ragc.project import Project, load_program
-from ragc.retrieval import open_index
+from ragc.retrieval import Passages, index, open_index, search
 
 
-def seal_program(root: Path, *, lm: dict[str, Any] | None = None, k: int = 3) -> Sealed:
+def seal_program(
+    root: Path, *, lm: dict[str, Any] | None = None, k: int = 3, shown: Mapping[str, str] | None = None
+) -> Sealed:
     """Seal the only task of the project at `root`, with the `lm` table given or the configured one.
 
-    The index is not built; the artifact says that nothing was tested.
+    The index is not built; the artifact says that nothing was tested. `shown`, questions with their answers, become
+    demonstrations with the best passage of each, and then the index is built.
     """
+    import dspy
+
     from ragc.models import describe, make_adapter
     from ragc.project import ModelSettings
 
@@ -23,11 +30,20 @@ def seal_program(root: Path, *, lm: dict[str, Any] | None = None, k: int = 3) ->
     settings = ModelSettings(**lm) if lm else project.settings.lm
     program = load_program(project, task.program)()
     program.retrieve.k = k
+    if shown:
+        index(project=project)
+        program.respond.demos = [
+            dspy.Example(passages=Passages(passages=search(None, question, k=1, project=project)), **asked)
+            for question, answer in shown.items()
+            for asked in ({"question": question, "answer": answer},)
+        ]
+    state = program.dump_state(json_mode=True)
+    corpus = read_corpus(project.path(task.corpus))
     made_with = open_index(project, task, check=False).made_with
     content = Content(
         task=task.name,
         program=task.program,
-        state=program.dump_state(json_mode=True),
+        state=state,
         sources=collect_sources(project.root, task.program.partition(":")[0]),
         model=describe(settings),
         lm=settings.model_dump(mode="json"),
@@ -39,7 +55,8 @@ def seal_program(root: Path, *, lm: dict[str, Any] | None = None, k: int = 3) ->
         },
         embedder_settings=project.settings.embedder.model_dump(mode="json"),
         chunking=task.chunk.model_dump(mode="json"),
-        fingerprints={"examples": "0" * 64, "splits": "0" * 64, "corpus": "0" * 64},
+        fingerprints={"examples": "0" * 64, "splits": "0" * 64, "corpus": corpus.fingerprint if shown else "0" * 64},
+        quoted=quoted_documents(state, corpus),
         optimizer=None,
         metric=task.metric,
         scores={},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ragc.artifact._manifest import Manifest, verify
     from ragc.artifact._package import package
     from ragc.artifact._program import Artifact
+    from ragc.artifact._quotes import Outdated, quoted_documents
     from ragc.artifact._seal import Sealed, check_target, refuse_secrets, seal
     from ragc.artifact._sources import collect_sources
 
@@ -35,6 +36,7 @@ _HOME = {
     "Drift": "_drift",
     "Glance": "_glance",
     "Manifest": "_manifest",
+    "Outdated": "_quotes",
     "Question": "_content",
     "Sealed": "_seal",
     "check_target": "_seal",
@@ -46,6 +48,7 @@ _HOME = {
     "load": "_load",
     "locate": "_home",
     "package": "_package",
+    "quoted_documents": "_quotes",
     "refuse_secrets": "_seal",
     "replaces": "_glance",
     "seal": "_seal",
@@ -59,6 +62,7 @@ __all__ = [
     "Drift",
     "Glance",
     "Manifest",
+    "Outdated",
     "Question",
     "Sealed",
     "check_target",
@@ -70,6 +74,7 @@ __all__ = [
     "load",
     "locate",
     "package",
+    "quoted_documents",
     "refuse_secrets",
     "replaces",
     "seal",

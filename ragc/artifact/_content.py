@@ -96,6 +96,8 @@ class Content:
     cost: Json
     """`usd`, `calls`, `input_tokens`, `cached_input_tokens` (of those), `output_tokens`: what it took in all."""
 
+    quoted: Mapping[str, str] = field(default_factory=dict)
+    """Id of its document by the id of each passage that a demonstration quotes: `quoted_documents`."""
     built: Json = field(default_factory=dict)
     """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path). Time, machine, versions and git
     commit are added on sealing, and `lm` and `embedder`: address, key variable, timeout."""

@@ -13,6 +13,7 @@ from ragc.artifact._drift import source_drift
 from ragc.artifact._manifest import Manifest, Verified, read
 from ragc.artifact._modules import program_class
 from ragc.artifact._program import Artifact
+from ragc.artifact._quotes import Quotes
 from ragc.artifact._serving import Choices, Serving
 from ragc.errors import ArtifactError
 from ragc.retrieval import Retrieve, parse_filters
@@ -54,7 +55,8 @@ def load(
     parse_filters(filters)
     program = _program(verified)
     retrieves = any(True for _ in program.named_sub_modules(type_=Retrieve))
-    return Artifact(program, Serving(verified.manifest, Choices(lm, store, filters), retrieves=retrieves))
+    quotes = Quotes.of(verified) if retrieves else None
+    return Artifact(program, Serving(verified.manifest, Choices(lm, store, filters), quotes))
 
 
 def _check_id(manifest: Manifest, expected: str | None) -> None:

@@ -13,6 +13,7 @@ import dspy
 from ragc.artifact._failures import explained, refuse_blank
 from ragc.artifact._manifest import Manifest
 from ragc.artifact._serving import Opened, Serving
+from ragc.errors import StoreError
 
 if TYPE_CHECKING:
     from ragc.retrieval import Index
@@ -103,7 +104,9 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         """
         opened = self._ready()
         passages = f", {opened.index.stats().passages:,} passages" if opened.index else ""
-        return f"{self.manifest.task} {self.manifest.name} is ready: {opened.model}{passages}"
+        outdated = self._serving.outdated()
+        warning = "" if outdated is None else f"; {outdated}"
+        return f"{self.manifest.task} {self.manifest.name} is ready: {opened.model}{passages}{warning}"
 
     def __repr__(self) -> str:
         return f"<artifact {self.manifest.task} {self.manifest.name}>"
@@ -122,16 +125,26 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         """Return a new prediction with the whole provenance; the program's own is kept as it is."""
         differs = [*opened.differs, *_Settings.of(self.program).differs(self._sealed)]
         given = dict(prediction.items())
+        told = given.get("provenance") or {}
         provenance = {
-            **(given.get("provenance") or {}),
+            **told,
             "artifact": self.id,
             "model": opened.model,
             "measured": not differs,
             "differs": differs,
+            "outdated": self._outdated(told.get("corpus_version")),
         }
         signed = dspy.Prediction(**{**given, "provenance": provenance})
         signed.set_lm_usage(prediction.get_lm_usage())
         return signed
+
+    def _outdated(self, corpus_version: str | None) -> list[str]:
+        """The documents whose former text demonstrations still show the model."""
+        try:
+            outdated = self._serving.outdated(corpus_version)
+        except StoreError:  # the answer stands: what it was made of had been read before
+            return []
+        return [] if outdated is None else list(outdated.documents)
 
 
 class _Settings:

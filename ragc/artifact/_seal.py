@@ -123,6 +123,7 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
             "built": {
                 **content.built,
                 **_here(target.parent.parent),
+                "quoted": content.quoted,
                 "lm": _place(content.lm, "lm"),
                 "embedder_settings": _place(content.embedder_settings, "embedder"),
             },

@@ -15,6 +15,7 @@ import dspy
 
 from ragc.artifact._home import chosen_lm, home_of, sealed_embedder, sealed_lm
 from ragc.artifact._manifest import Manifest
+from ragc.artifact._quotes import Outdated, Quotes
 from ragc.errors import ArtifactError, StoreError
 from ragc.project import ModelSettings
 
@@ -49,10 +50,12 @@ class Opened:
 class Serving:
     """Opens what is needed, when it is needed. Copies of an artifact share it; a forked process opens its own."""
 
-    def __init__(self, manifest: Manifest, choices: Choices, *, retrieves: bool) -> None:
+    def __init__(self, manifest: Manifest, choices: Choices, quotes: Quotes | None) -> None:
+        """`quotes` is None for a program that retrieves nothing, which has no index."""
         self.manifest = manifest
         self.choices = choices
-        self._retrieves = retrieves
+        self._quotes = quotes
+        self._outdated: tuple[str, Outdated | None] = ("" if quotes is None else quotes.corpus_version, None)
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         _SERVING.add(self)
@@ -72,6 +75,23 @@ class Serving:
                 if self._opened is None:
                     self._opened = self._open()
         return self._opened
+
+    def outdated(self, corpus_version: str | None = None) -> Outdated | None:
+        """Return the demonstrations that quote what the index no longer holds.
+
+        Looked up once for each state of the documents, of which `corpus_version` (default: the index's) is the
+        fingerprint, and not at all for the one that was sealed. In the midst of an update it is as before.
+        """
+        index = self.open().index
+        if index is None or self._quotes is None or not self._quotes.documents:
+            return None
+        version, found = self._outdated
+        now = corpus_version or index.corpus_version
+        if now is not None and now != version:
+            held = index.passages(self._quotes.documents) if now != self._quotes.corpus_version else None
+            found = None if held is None else self._quotes.outdated(held)
+            self._outdated = (now, found)
+        return found
 
     def forget(self) -> None:
         """Start anew, in a process that was forked: threads, sockets and database handles stayed with the parent."""
@@ -94,7 +114,7 @@ class Serving:
             adapter=adapter,
             model=str(settings.model if changed else model.get("answered_by") or model["model"]),
             count_tokens=token_counter(settings),
-            index=self._index() if self._retrieves else None,
+            index=None if self._quotes is None else self._index(),
             differs=tuple(name for name, does in differs.items() if does),
         )
 

@@ -6,12 +6,12 @@ import os
 import platform
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ragc._messages import counted
 from ragc._secrets import redact
@@ -48,6 +48,8 @@ class Check:
     """`note`: nothing is wrong, and there is something to know."""
     found: str
     """What was found, or for a problem what is wrong and what to do about it."""
+    labels: Sequence[Mapping[str, Any]] = ()
+    """The labels that the documents no longer support, or may not: `file`, `line`, `id`, `kind`, `why`."""
 
 
 def run_checks(project: Path | None) -> Iterator[Check]:
@@ -203,24 +205,30 @@ class _Looked:
         except RagcError:
             return None
 
-    def task_itself(self) -> str:
+    def task_itself(self) -> str | Check:
         """Examples, corpus, labels, program, optimizer and metric, all of them loaded."""
-        from ragc.data import check_inputs, check_labels, read_examples
+        from ragc.data import check_inputs, doubt_labels, read_examples
         from ragc.evaluation import load_metric
         from ragc.project import load_optimizer, load_program
 
         task, project, corpus = self.task, self.project, self.corpus
-        examples = project.path(task.examples)
-        labels = check_labels(read_examples(examples), corpus)
+        file = project.path(task.examples)
+        doubts = doubt_labels(read_examples(file), corpus)
+        labels = doubts.listed(task.examples)
+        if doubts.refused is not None:
+            return Check(task.name, "problem", doubts.refused, labels)
         program = load_program(project, task.program)
-        check_inputs(labels.valid, program, examples)
+        check_inputs(doubts.valid, program, file)
         load_metric(project, task.metric)
         if task.optimizer is not None:
             load_optimizer(project, task.optimizer)
-        parts = [counted(len(labels.valid), "question"), counted(len(corpus.documents), "document")]
-        parts += [counted(len(labels.stale), "stale label")] if labels.stale else []
+        stale, unsupported = len(doubts.stale), len(doubts.unsupported)
+        parts = [counted(len(doubts.valid), "question"), counted(len(corpus.documents), "document")]
+        parts += [f"{counted(stale, 'stale label')} set aside"] if stale else []
+        parts += [f"{counted(unsupported, 'answer')} in no document"] if unsupported else []
         parts += [f"{counted(len(corpus.skipped), 'file')} skipped"] if corpus.skipped else []
-        return f"{', '.join(parts)}; {program.__name__}, {task.metric}, {task.optimizer or 'no optimizer'}"
+        found = f"{', '.join(parts)}; {program.__name__}, {task.metric}, {task.optimizer or 'no optimizer'}"
+        return Check(task.name, "note", found, labels) if labels else found
 
     def index(self) -> str | Check:
         """Whether there is one, made as the configuration says, of the documents as they are now."""
@@ -248,7 +256,7 @@ class _Looked:
             return Check(f"{name}.artifact", "note", f"not compiled yet; ragc compile {name} does")
         manifest = verify(folder)
         moved = drift(folder)
-        notes = [line for line in (moved.source, moved.model) if line is not None]
+        notes = list(moved.lines)
         if self.corpus_version not in (None, manifest.identity["fingerprints"]["corpus"]):
             notes.append("its documents changed since it was measured; its questions may need other labels")
         intact = f"{manifest.name}, every file as it was sealed"

@@ -38,8 +38,8 @@ def command(words: tuple[str, ...], lm: str | None, as_json: bool, project: Path
     target, question = parted(words, "question", project)
     place = locate(target, project)
     moved = drift(place)
-    if moved.model is not None and lm is None:
-        warn(moved.model)
+    for line in filter(None, (moved.model if lm is None else None, moved.demonstrations)):
+        warn(str(line))
     with warnings_as_lines():
         prediction = ask(place, question, lm=lm, project=project)
     passages = list(getattr(prediction, "passages", None) or ())

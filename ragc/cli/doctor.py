@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,9 @@ from ragc.cli._terminal import emit, json_option, project_option, row, say, styl
 
 if TYPE_CHECKING:
     from ragc.cli._checks import Check
+
+MOST_NAMED = 20
+"""How many labels in doubt are named; the others are counted, and `--json` names all."""
 
 _MARKS = {"ok": "", "note": "", "problem": style("problem: ", fg="red", bold=True)}
 
@@ -32,13 +34,26 @@ def command(ctx: click.Context, project: Path | None, as_json: bool) -> None:
     for check in run_checks(project):
         checks.append(check)
         if not as_json:
-            row(check.name.split(".")[-1], _MARKS[check.status] + check.found)
+            row(check.name.split(".")[-1], _MARKS[check.status] + check.found, *_labels(check))
     problems = sum(check.status == "problem" for check in checks)
     if as_json:
-        emit({"ok": not problems, "checks": [asdict(check) for check in checks]})
+        emit({"ok": not problems, "checks": [_json(check) for check in checks]})
     else:
         say()
         outside = (checks[-1].name, checks[-1].status) == ("project", "note")
         works = "no project here: ragc init makes one" if outside else "all that is configured works"
         say(f"{problems} to mend" if problems else works)
     ctx.exit(1 if problems else 0)
+
+
+def _labels(check: Check) -> list[str]:
+    """The labels that the documents no longer support, a line each."""
+    lines = [f"{one['file']}:{one['line']}: {one['kind']}: {one['why']}" for one in check.labels[:MOST_NAMED]]
+    more = len(check.labels) - MOST_NAMED
+    return [*lines, f"… and {more:,} more; --json names them all"] if more > 0 else lines
+
+
+def _json(check: Check) -> dict[str, object]:
+    """The check, with the labels in doubt where it looked at any."""
+    found: dict[str, object] = {"name": check.name, "status": check.status, "found": check.found}
+    return {**found, "labels": list(check.labels)} if check.labels else found

@@ -11,6 +11,8 @@ from ragc._messages import counted
 from ragc.cli._terminal import Progress, duration, emit, json_option, note, project_option, row, task_argument, warn
 
 if TYPE_CHECKING:
+    from ragc.artifact import Outdated
+    from ragc.data import Doubts
     from ragc.project import Project, TaskSettings
     from ragc.retrieval import IndexReport
 
@@ -29,8 +31,10 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
     """Bring the store up to date with the corpus of TASK.
 
     Only what changed is embedded again. What is new is found by `ragc search` and by every program as soon as this
-    returns; nothing has to be compiled again. TASK may be left out where the project has one task. Labels that the
-    changed documents no longer support are told as warnings: only you can mend them.
+    returns, without compiling. TASK may be left out where the project has one task.
+
+    Warnings say which labels the changed documents no longer support: only you can mend them; and whether
+    demonstrations of the task's artifact still quote documents that changed or are gone: `ragc compile` takes them out.
     """
     from ragc.project import Project
     from ragc.retrieval import index
@@ -40,13 +44,19 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
     name = settings.name
     with Progress("index") as progress:
         report = index(name, project=found, strict=strict, progress=lambda done, total: progress.update(done, total))
+    is_changed = bool(report.added or report.changed or report.removed)
+    doubts = _doubts(found, settings) if is_changed or as_json else None
+    outdated = _outdated(found, settings)
     if as_json:
-        emit(_json(name, report))
+        labels = [] if doubts is None else doubts.listed(settings.examples)
+        emit({**_json(name, report), "labels": labels, "outdated_demonstrations": _as_json(outdated)})
     else:
         _print(name, report)
-    if report.added or report.changed or report.removed:
-        for text in _doubts(found, settings):
-            warn(text)
+    if is_changed and doubts is not None:
+        for text in doubts.lines:
+            warn(text if len(doubts.stale) + len(doubts.unsupported) == 1 else f"{text} (ragc doctor lists them)")
+    if outdated is not None:
+        warn(str(outdated))
 
 
 def _print(task: str, report: IndexReport) -> None:
@@ -74,28 +84,37 @@ def _print(task: str, report: IndexReport) -> None:
             row("", f"… and {len(report.skipped) - MOST_NAMED:,} more; --json names them all")
 
 
-def _doubts(project: Project, task: TaskSettings) -> list[str]:
-    """Which labels the documents no longer support, where the task has examples already."""
-    from ragc.data import check_labels, read_corpus, read_examples, unsupported_in_words
+def _doubts(project: Project, task: TaskSettings) -> Doubts | None:
+    """Which labels the documents no longer support; None where the task has no examples yet, or none can be read."""
+    from ragc.data import doubt_labels, read_corpus, read_examples
     from ragc.errors import DataError
 
     file = project.path(task.examples)
     if not file.exists():
-        return []
-    corpus = read_corpus(project.path(task.corpus))
+        return None
     try:
-        labels = check_labels(read_examples(file), corpus)
+        return doubt_labels(read_examples(file), read_corpus(project.path(task.corpus)))
     except DataError as error:
-        return [str(error)]
-    doubts = []
-    if labels.stale:
-        first = labels.stale[0]
-        counted_labels = counted(len(labels.stale), "stale label")
-        doubts.append(f"{counted_labels}, such as {first.example.named}: {first.reason}; mend them")
-    gone = unsupported_in_words(labels.valid, corpus)
-    if gone is not None:
-        doubts.append(gone)
-    return doubts
+        warn(str(error))
+        return None
+
+
+def _outdated(project: Project, task: TaskSettings) -> Outdated | None:
+    """Which demonstrations of the task's artifact quote documents that changed; None where it cannot be read."""
+    from ragc.artifact import drift
+    from ragc.errors import ArtifactError
+
+    folder = project.compiled_path(task)
+    try:
+        return drift(folder).demonstrations if folder.exists() else None
+    except ArtifactError:
+        return None
+
+
+def _as_json(outdated: Outdated | None) -> dict[str, object] | None:
+    if outdated is None:
+        return None
+    return {"demonstrations": outdated.demonstrations, "documents": list(outdated.documents)}
 
 
 def _json(task: str, report: IndexReport) -> dict[str, object]:

@@ -24,7 +24,7 @@ def command(target: str | None, project: Path | None, as_json: bool) -> None:
     place = locate(target, project)
     seen = glance(place)
     moved = drift(place)
-    for line in filter(None, (moved.source, moved.model)):
+    for line in moved.lines:
         warn(line)
     if as_json:
         emit(dict(seen.details))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
+from ragc.data._doubts import Doubts, doubt_labels, unsupported_in_words
 from ragc.data._examples import Evidence, Example, examples_fingerprint, read_examples
 from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks
-from ragc.data._verbatim import Verbatim, unsupported_answers, unsupported_in_words, verbatim_in_corpus
+from ragc.data._verbatim import Verbatim, unsupported_answers, verbatim_in_corpus
 
 __all__ = [
     "Aside",
     "Corpus",
     "Document",
+    "Doubts",
     "Evidence",
     "Example",
     "Labels",
@@ -26,6 +28,7 @@ __all__ = [
     "assign_splits",
     "check_inputs",
     "check_labels",
+    "doubt_labels",
     "examples_fingerprint",
     "find_leaks",
     "gold_spans",

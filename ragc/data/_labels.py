@@ -16,10 +16,11 @@ MOST_STALE = 0.2
 
 @dataclass(frozen=True)
 class Stale:
-    """An example whose evidence has gone from the corpus."""
+    """An example whose label the corpus no longer supports, or may not."""
 
     example: Example
     reason: str
+    """Why, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,28 @@ def check_labels(examples: Sequence[Example], corpus: Corpus) -> Labels:
 
     Raises DataError, naming the first three, when more than 20% of the examples are stale.
     """
-    stale = [Stale(example, reason) for example in examples if (reason := _fault(example, corpus)) is not None]
-    if len(stale) > MOST_STALE * len(examples):
-        named = "; ".join(f"{one.example.named}: {one.reason}" for one in stale[:3])
-        raise DataError(
-            f"{len(stale)} of {len(examples)} labels are stale, at most {MOST_STALE:.0%} may be: {named}"
-            f"{'; …' if len(stale) > 3 else ''}; mend their evidence or see whether this is the right corpus"
-        )
+    stale = find_stale(examples, corpus)
+    refused = too_many_stale(stale, len(examples))
+    if refused is not None:
+        raise DataError(refused)
     gone = {one.example.id for one in stale}
-    return Labels(tuple(example for example in examples if example.id not in gone), tuple(stale))
+    return Labels(tuple(example for example in examples if example.id not in gone), stale)
+
+
+def find_stale(examples: Sequence[Example], corpus: Corpus) -> tuple[Stale, ...]:
+    """Return the examples whose evidence is not in the corpus, in their order, with the reason."""
+    return tuple(Stale(example, reason) for example in examples if (reason := _fault(example, corpus)) is not None)
+
+
+def too_many_stale(stale: Sequence[Stale], labels: int) -> str | None:
+    """Return the line that refuses so many stale labels of so many, naming the first three; None where few are."""
+    if len(stale) <= MOST_STALE * labels:
+        return None
+    named = "; ".join(f"{one.example.named}: {one.reason}" for one in stale[:3])
+    return (
+        f"{len(stale)} of {labels} labels are stale, at most {MOST_STALE:.0%} may be: {named}"
+        f"{'; …' if len(stale) > 3 else ''}; mend their evidence or see whether this is the right corpus"
+    )
 
 
 def gold_spans(example: Example, corpus: Corpus) -> tuple[Span, ...]:

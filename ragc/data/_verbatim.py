@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ragc._messages import counted
 from ragc._text import tokens
 from ragc.data._corpus import Corpus
 from ragc.data._examples import Example
@@ -88,16 +87,3 @@ def _standing(phrases: Iterable[Words], opening: Words, grams: Sequence[Words], 
     return {
         phrase for phrase in phrases if any(tuple(words[place : place + len(phrase)]) == phrase for place in places)
     }
-
-
-def unsupported_in_words(examples: Sequence[Example], corpus: Corpus) -> str | None:
-    """Return one line on the labels that `unsupported_answers` finds, with the first one and what to do; None: none."""
-    gone = unsupported_answers(examples, corpus)
-    if not gone:
-        return None
-    first = next(example for example in examples if example.id == gone[0])
-    verb = "has an answer that stands" if len(gone) == 1 else "have an answer that stands"
-    return (
-        f"{len(gone):,} of {counted(len(examples), 'label')} {verb} in no document, such as "
-        f'"{first.answers[0]}" to {first.named}: mend the labels whose documents changed'
-    )

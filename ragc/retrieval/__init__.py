@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
+    from ragc.retrieval._chunking import sections
     from ragc.retrieval._cite import CITATION_METHOD, cite
     from ragc.retrieval._embedder import Embedder, make_embedder
     from ragc.retrieval._filters import Condition, Filters, parse_filters
@@ -48,6 +49,7 @@ _HOME = {
     "parse_filters": "_filters",
     "passage_id": "_passage",
     "search": "_open",
+    "sections": "_chunking",
 }
 
 __all__ = [
@@ -77,6 +79,7 @@ __all__ = [
     "parse_filters",
     "passage_id",
     "search",
+    "sections",
 ]
 
 

@@ -58,25 +58,14 @@ class Chunker:
         one it is a passage itself, unless it is the title.
         """
         return [
-            Passage(
-                id=passage_id(document.id, start, end),
-                document=document.id,
-                title=document.title,
-                text=document.text[body:end],
-                metadata=document.metadata,
-                start=start,
-                end=end,
-                heading=section.heading,
-            )
+            _passage(document, section, start, body, end)
             for section in _sections(document.title, document.text)
             for start, body, end in self._pieces(section, document.text)
         ]
 
     def _pieces(self, section: _Section, text: str) -> Iterator[tuple[int, int, int]]:
         """Yield where each passage's span begins, its text begins, and both end."""
-        body = text[section.body : section.end]
-        begin = section.body + len(body) - len(body.lstrip())
-        end = section.body + len(body.rstrip())
+        begin, end = _stripped(section, text)
         if self._measure(text[begin:end]) <= self._size:
             yield section.start, begin, end
             return
@@ -86,6 +75,33 @@ class Chunker:
                 piece_begin = begin + offset
                 yield min(start, piece_begin), piece_begin, piece_begin + len(piece)
                 start = len(text)
+
+
+def sections(document: Document) -> list[Passage]:
+    """Return the sections of `document`, each as one passage, however long it is."""
+    return [
+        _passage(document, section, section.start, *_stripped(section, document.text))
+        for section in _sections(document.title, document.text)
+    ]
+
+
+def _passage(document: Document, section: _Section, start: int, body: int, end: int) -> Passage:
+    return Passage(
+        id=passage_id(document.id, start, end),
+        document=document.id,
+        title=document.title,
+        text=document.text[body:end],
+        metadata=document.metadata,
+        start=start,
+        end=end,
+        heading=section.heading,
+    )
+
+
+def _stripped(section: _Section, text: str) -> tuple[int, int]:
+    """Where the text below the heading begins and ends, without the space around it."""
+    body = text[section.body : section.end]
+    return section.body + len(body) - len(body.lstrip()), section.body + len(body.rstrip())
 
 
 def _sections(title: str, text: str) -> Iterator[_Section]:

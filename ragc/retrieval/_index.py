@@ -150,6 +150,14 @@ class Index:
         """Unlike `search`: does not block the event loop."""
         return await asyncio.to_thread(self.search, query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters)
 
+    def passages(self, documents: Sequence[str]) -> list[Passage]:
+        """Return what the index holds of the documents with these ids, by document and place.
+
+        Raises StoreError as `check` does.
+        """
+        self._checked()
+        return self._store.passages(documents)
+
     def update(self, corpus: Corpus, progress: Report | None = None) -> IndexReport:
         """Make the store mirror `corpus` and return what was done; only what changed is cut and embedded again.
 

@@ -22,7 +22,7 @@ from ragc.retrieval._fusion import fuse
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._sqlite_connections import Connections, told
-from ragc.retrieval._sqlite_search import any_of, read_passages, text_leg, vector_leg, words_of
+from ragc.retrieval._sqlite_search import any_of, read_documents, read_passages, text_leg, vector_leg, words_of
 from ragc.retrieval._sqlite_sql import (
     APPLICATION,
     COLLECTIONS,
@@ -105,6 +105,12 @@ class SQLiteStore:
             if connection is None or row is None:
                 return {}
             return dict(connection.execute(f"SELECT id, digest FROM documents_{row.number}"))
+
+    def passages(self, documents: Sequence[str]) -> list[Passage]:
+        """See Store."""
+        with self._connections.reading() as connection:
+            row = self._row(connection) if connection else None
+            return read_documents(connection, row.number, documents) if connection and row else []
 
     def vectors(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """See Store."""

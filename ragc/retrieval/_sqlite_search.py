@@ -1,4 +1,4 @@
-"""What a search of the SQLite store reads: the two legs, and the passages of their union."""
+"""What is read of the SQLite store: the two legs of a search, and passages."""
 
 from __future__ import annotations
 
@@ -61,31 +61,43 @@ def vector_leg(connection: apsw.Connection, n: int, query: Query, only: Allowed)
     return {number: 1.0 - distance for number, distance in found[:depth]}
 
 
+_COLUMNS = 'p.number, p.document, d.title, p.text, d.metadata, p.start, p."end", p.heading'
+
+
 def read_passages(connection: apsw.Connection, n: int, fused: Sequence[Fused]) -> list[Passage]:
     """Return the passages of a fused ranking, in its order."""
     found = connection.execute(
-        'SELECT p.number, p.document, d.title, p.text, d.metadata, p.start, p."end", p.heading'
-        f" FROM passages_{n} AS p JOIN documents_{n} AS d ON d.id = p.document"
+        f"SELECT {_COLUMNS} FROM passages_{n} AS p JOIN documents_{n} AS d ON d.id = p.document"
         " WHERE p.number IN (SELECT value FROM json_each(?))",
         (json.dumps([each.key for each in fused]),),
     )
-    rows = {number: columns for number, *columns in found}
-    passages = []
-    for each in fused:
-        document, title, text, metadata, start, end, heading = rows[each.key]
-        passages.append(
-            Passage(
-                id=f"{each.key + SHIFT:016x}",
-                document=document,
-                title=title,
-                text=text,
-                score=each.score,
-                metadata=json.loads(metadata),
-                start=start,
-                end=end,
-                heading=tuple(json.loads(heading)),
-                text_score=each.text_score,
-                vector_score=each.vector_score,
-            )
-        )
-    return passages
+    rows = {row[0]: row for row in found}
+    return [
+        _passage(rows[each.key], score=each.score, text_score=each.text_score, vector_score=each.vector_score)
+        for each in fused
+    ]
+
+
+def read_documents(connection: apsw.Connection, n: int, documents: Sequence[str]) -> list[Passage]:
+    """Return the passages of documents, in the order of their ids and places."""
+    found = connection.execute(
+        f"SELECT {_COLUMNS} FROM passages_{n} AS p JOIN documents_{n} AS d ON d.id = p.document"
+        " WHERE p.document IN (SELECT value FROM json_each(?)) ORDER BY p.document, p.start, p.number",
+        (json.dumps(list(documents)),),
+    )
+    return [_passage(row) for row in found]
+
+
+def _passage(row: tuple[Any, ...], **scores: Any) -> Passage:
+    number, document, title, text, metadata, start, end, heading = row
+    return Passage(
+        id=f"{number + SHIFT:016x}",
+        document=document,
+        title=title,
+        text=text,
+        metadata=json.loads(metadata),
+        start=start,
+        end=end,
+        heading=tuple(json.loads(heading)),
+        **scores,
+    )

@@ -103,6 +103,9 @@ class Store(Protocol):
     def documents(self) -> dict[str, str]:
         """Return the id and digest of every document in the collection."""
 
+    def passages(self, documents: Sequence[str]) -> list[Passage]:
+        """Return the passages of the documents with these ids, by document and place; unknown ones have none."""
+
     def vectors(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors of passages whose `Entry.key` is among `keys`, by key; unknown keys are left out."""
 

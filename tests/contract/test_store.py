@@ -39,6 +39,7 @@ def test_nothing_is_there_before_the_first_reset(open_: OpenStore) -> None:
     assert store.state() is None
     assert store.documents() == {}
     assert store.vectors(["a"]) == {}
+    assert store.passages(["a"]) == []
     with pytest.raises(StoreError, match="ragc index handbook"):
         ask(store, "leave")
     with pytest.raises(StoreError, match="ragc index handbook"):
@@ -74,6 +75,16 @@ def test_passage_comes_back_as_it_was_written(store: Store) -> None:
         entry.passage, metadata=data
     )
     assert found.metadata == data
+
+
+def test_documents_are_read_passage_by_passage(store: Store) -> None:
+    store.write([indexed("b", "three", "four"), indexed("a", "one", "two", title="A"), indexed("c", "five")], (), "v1")
+    found = store.passages(["b", "nowhere", "a"])
+    assert [(one.document, one.text, one.start) for one in found] == [
+        *(("a", "one", 0), ("a", "two", 1)),
+        *(("b", "three", 0), ("b", "four", 1)),
+    ]
+    assert (found[0].title, found[0].heading) == ("A", ("Part",))
 
 
 def test_scores_are_fused_and_their_parts_kept(store: Store) -> None:

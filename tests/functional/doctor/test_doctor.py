@@ -158,3 +158,36 @@ def test_a_broken_pyproject_is_a_problem(run_ragc: RunRagc, project: Path) -> No
     result = run_ragc("doctor", "--json", cwd=project)
     assert result.returncode == 1
     assert _checks(result.stdout)["project"]["status"] == "problem"
+
+
+def test_every_label_that_the_documents_no_longer_support_is_listed(run_ragc: RunRagc, hosted_project: Path) -> None:
+    rent = hosted_project / "data/allotments/corpus/rent.md"
+    rent.write_text(rent.read_text("utf-8").replace("£62 a year", "£70 a year"), encoding="utf-8")
+    examples = hosted_project / "data/allotments/examples.jsonl"
+    more = '{"id": "plain", "question": "Who digs the pond?", "answers": ["a firm of moles"]}\n'
+    examples.write_text(examples.read_text("utf-8") + more, encoding="utf-8")
+    check = _checks(run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": "k"}).stdout)["allotments"]
+    assert check["status"] == "note"
+    assert "1 stale label set aside, 1 answer in no document" in check["found"]
+    stale, unsupported = check["labels"]
+    assert stale == {
+        "file": "data/allotments/examples.jsonl",
+        **{"line": 5, "id": "rent-1", "kind": "stale"},
+        "why": 'quote "A full plot costs £62 a year" does not occur in rent.md',
+    }
+    assert (unsupported["line"], unsupported["kind"]) == (41, "unsupported")
+    shown = run_ragc("doctor", cwd=hosted_project, env={"OUR_KEY": "k"}).stdout
+    assert f"\n           {stale['file']}:5: stale: {stale['why']}\n" in shown
+    assert f'\n           {stale["file"]}:41: unsupported: "a firm of moles" stands in no document\n' in shown
+
+
+def test_too_many_stale_labels_are_a_problem_and_listed_all_the_same(run_ragc: RunRagc, hosted_project: Path) -> None:
+    corpus = hosted_project / "data/allotments/corpus"
+    for name in ("rent.md", "shop.md", "waiting-list.md", "water.md"):
+        (corpus / name).unlink()
+    result = run_ragc("doctor", "--json", cwd=hosted_project, env={"OUR_KEY": "k"})
+    assert result.returncode == 1
+    check = _checks(result.stdout)["allotments"]
+    assert check["status"] == "problem"
+    assert "labels are stale, at most 20% may be" in check["found"]
+    assert len(check["labels"]) > 8

@@ -55,6 +55,7 @@ def test_index_prints_one_json_object(project: Path, run_ragc: Run) -> None:
         "task": "allotments",
         **{"documents": 10, "passages": 15, "embedded": 15},
         **{"added": 10, "changed": 0, "removed": 0, "unchanged": 0},
+        **{"labels": [], "outdated_demonstrations": None},
     }
 
 
@@ -177,6 +178,13 @@ def test_labels_that_the_documents_no_longer_support_are_told(project: Path, run
     assert (done.returncode, json.loads(done.stdout)["changed"]) == (0, 1)
     assert done.stderr.splitlines()[-1] == (
         'warning: 2 of 2 labels have an answer that stands in no document, such as "£50" to "What is the deposit for'
-        ' the key?" (line 2): mend the labels whose documents changed'
+        ' the key?" (line 2): mend the labels whose documents changed (ragc doctor lists them)'
     )
+    first, second = json.loads(done.stdout)["labels"]
+    assert first == {
+        "file": "data/allotments/questions.csv",
+        **{"line": 2, "id": first["id"], "kind": "unsupported"},
+        "why": '"£50" stands in no document',
+    }
+    assert (second["line"], second["why"]) == (3, '"the moles of the committee" stands in no document')
     assert "warning" not in run_ragc("index", cwd=project).stderr, "nothing changed"

@@ -60,6 +60,7 @@ def test_provenance_names_artifact_and_model_and_keeps_what_the_program_says(tar
         "model": "openai/scripted",
         "measured": True,
         "differs": [],
+        "outdated": [],
     }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contract.stores import WordVectors
 from ragc.data import Document
 from ragc.project import ChunkSettings
-from ragc.retrieval import Passage
+from ragc.retrieval import Passage, sections
 from ragc.retrieval._chunking import Chunker, described
 
 HANDBOOK = """# Annual leave
@@ -52,6 +52,11 @@ def test_a_short_section_is_one_passage_with_its_heading_path() -> None:
         (("Buying days", "Who may"), "Permanent staff.\n\n```\n## not a heading\n```"),
         (("Buying days", "How"), "| form | where |\n|---|---|\n| HB-3 | Tideline |"),
     ]
+
+
+def test_sections_are_the_passages_of_a_size_without_end() -> None:
+    document = Document("leave.md", "Annual leave", HANDBOOK * 2)
+    assert sections(document) == cut(HANDBOOK * 2, size=10_000)
 
 
 def test_span_covers_the_heading_lines() -> None:
