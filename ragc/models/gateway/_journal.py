@@ -129,22 +129,18 @@ class Journal:
         disk refuses.
         """
         raw = key_bytes(key)
-        usd = str(worst.usd)
+        flight = (raw, run, self._presence.id, worst.calls, worst.input_tokens, worst.output_tokens, str(worst.usd))
 
         def work(connection: apsw.Connection) -> _Answer:
-            if connection.execute("SELECT 1 FROM entries WHERE key = ?", (raw,)).get:
-                return "answered"
+            if _runs.take_off(connection, flight):
+                return "mine"
             owner = connection.execute("SELECT owner FROM flights WHERE key = ?", (raw,)).get
-            if owner is not None:
-                if self._presence.alive(owner):
-                    return "elsewhere"
-                _runs.lose_flight(connection, raw)
-            connection.execute(
-                "INSERT INTO flights (key, run, owner, calls, input_tokens, output_tokens, usd)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (raw, run, self._presence.id, worst.calls, worst.input_tokens, worst.output_tokens, usd),
-            )
-            return "mine"
+            if owner is None:
+                return "answered"
+            if self._presence.alive(owner):
+                return "elsewhere"
+            _runs.lose_flight(connection, raw)
+            return "mine" if _runs.take_off(connection, flight) else "answered"
 
         answer = self._write(work)
         return Claimed(answer == "mine", self.find(key) if answer == "answered" else None)
@@ -163,7 +159,7 @@ class Journal:
         def work(connection: apsw.Connection) -> None:
             if not self._store(connection, row):
                 _runs.unanswered(connection, entry.run, row.key, "answered twice", took)
-            self._land(connection, row.key)
+            _runs.land(connection, row.key, self._presence.id)
 
         self._write(work)
         self._wake(row.key)
@@ -178,7 +174,7 @@ class Journal:
 
         def work(connection: apsw.Connection) -> None:
             flying = connection.execute("SELECT run FROM flights WHERE key = ?", (raw,)).get
-            self._land(connection, raw)
+            _runs.land(connection, raw, self._presence.id)
             if failure is not None:
                 _runs.record_failure(connection, run or flying or "", raw, failure.kind, failure.text)
             if paid != NOTHING:
@@ -389,9 +385,6 @@ class Journal:
                 row.origin,
             ).get
         return row.insert(connection, self._texts, origin)
-
-    def _land(self, connection: apsw.Connection, key: bytes) -> None:
-        connection.execute("DELETE FROM flights WHERE key = ? AND owner = ?", (key, self._presence.id))
 
     def _owner(self, key: bytes) -> str | None:
         with self._reading() as connection:

@@ -17,7 +17,7 @@ import apsw
 
 from ragc.models.gateway._records import Entry
 from ragc.models.gateway._schema import Damaged
-from ragc.models.gateway._texts import Texts, deflated, encoded, inflated, taken_apart
+from ragc.models.gateway._texts import Texts, as_json, deflated, encoded, inflated, taken_apart
 
 SELECT = (
     "SELECT e.key, e.origin, e.input_tokens, e.cached_input_tokens, e.output_tokens, e.usd, e.seconds, e.created,"
@@ -88,7 +88,7 @@ class Row:
                 microseconds(entry.created),
             ),
             taken_apart(entry.request),
-            encoded(json.dumps(dict(entry.response), separators=(",", ":"), ensure_ascii=False, allow_nan=False)),
+            encoded(as_json(dict(entry.response))),
         )
 
     def insert(self, connection: apsw.Connection, texts: Texts, origin: int) -> bool:

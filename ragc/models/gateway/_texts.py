@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -92,7 +92,7 @@ class Texts:
 def taken_apart(request: Mapping[str, Any]) -> list[str]:
     """Return a request as texts: its shape, then the pieces of its long strings. Raises ValueError: no JSON."""
     pieces: list[str] = []
-    shape = json.dumps(_shape(request, pieces), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    shape = as_json(_shape(request, pieces))
     return [shape, *pieces]
 
 
@@ -124,9 +124,9 @@ def _shape(value: Any, pieces: list[str]) -> Any:
         if len(value) < LONG:
             return value
         cut = _cut(value) if len(value) <= _REMEMBERED else _cut.__wrapped__(value)
-        pieces.extend(cut)
+        pieces += cut
         return {_HOLE: len(cut)}
-    if isinstance(value, Mapping):
+    if isinstance(value, dict) or (not isinstance(value, list | tuple | int | float) and isinstance(value, Mapping)):
         if _HOLE in value:
             return {_HOLE: [[name, _shape(each, pieces)] for name, each in value.items()]}
         return {name: _shape(each, pieces) for name, each in value.items()}
@@ -172,6 +172,10 @@ def checked(digest: bytes, body: bytes) -> str:
 def digest_of(data: bytes) -> bytes:
     """Return what two texts that differ do not share: the first half of the SHA-256."""
     return hashlib.sha256(data).digest()[:16]
+
+
+as_json: Callable[[object], str] = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+"""JSON without spaces; names keep their order. Raises ValueError for what JSON has no form for."""
 
 
 def encoded(text: str) -> bytes:

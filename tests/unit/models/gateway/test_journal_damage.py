@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import apsw
@@ -62,6 +63,10 @@ def aside(path: Path) -> list[Path]:
     return sorted(path.parent.glob("journal.db.damaged-*Z*"))
 
 
+def figures(of: Entry) -> tuple[object, ...]:
+    return of.response, of.usd, of.created
+
+
 def readable(journal: Journal) -> int:
     """How many of the entries are there; each must be as it was."""
     there = 0
@@ -69,7 +74,7 @@ def readable(journal: Journal) -> int:
         found = journal.find(key(number))
         if found is not None:
             there += 1
-            assert found.response == with_long_texts(number).response
+            assert (found.response, found.usd, found.created) == figures(with_long_texts(number))
             assert dict(found.request) in (
                 dict(with_long_texts(number).request),
                 {"lost": "the journal was damaged"},
@@ -166,6 +171,18 @@ def test_wherever_bytes_are_flipped_nothing_false_is_read_and_nothing_is_deleted
     if aside(path):
         before = hashlib.sha256(damaged).hexdigest()
         assert before in {hashlib.sha256(moved.read_bytes()).hexdigest() for moved in aside(path)}
+
+
+def test_a_price_that_was_changed_is_not_believed(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("UPDATE entries SET usd = '9/1000' WHERE id = 30")
+    connection.close()
+    with Journal.open(path) as journal, pytest.raises(RagcError, match="is not what was stored"):
+        readable(journal)
+    with Journal.open(path) as journal:
+        assert len(journal.notes) == 1
+        assert readable(journal) == ENTRIES - 1
+        assert journal.summary().total.usd == (ENTRIES - 1) * Fraction(1, 1000)
 
 
 def test_a_suspicion_that_does_not_hold_sets_nothing_aside(path: Path) -> None:
