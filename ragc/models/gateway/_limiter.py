@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ragc.models._errors import CallFailed, WaitTooLong
+from ragc.models._errors import WaitTooLong
 from ragc.models._kinds import Kind, is_overload, kind, rate_limits, retry_after
 from ragc.models.gateway._headers import Headers, spent
 from ragc.models.gateway._pace import START, Concurrency, Minute, Sent
@@ -169,9 +169,11 @@ class Limiter:
     def turn(self, tokens: int = 0, deadline: float | None = None) -> Turn:
         """Waits for leave to send a request of so many tokens, prompt and longest answer together.
 
+        One that may take more than `tpm` has a minute to itself, until `Turn.succeeded` says what it took in fact.
         `deadline` is a time of the clock (`time.monotonic`). Raises WaitTooLong as soon as it is known that it would
-        pass, CallFailed for a call that is larger than `tpm`, and what `stop` was given.
+        pass, and what `stop` was given.
         """
+        tokens = self._minute.counted(tokens)
         with self._lock:
             turn = self._at_once(tokens, deadline)
             if turn is not None:
@@ -189,6 +191,7 @@ class Limiter:
 
     async def aturn(self, tokens: int = 0, deadline: float | None = None) -> Turn:
         """Unlike `turn`: awaited, and no thread waits meanwhile. `with await limiter.aturn(…) as turn: …`."""
+        tokens = self._minute.counted(tokens)
         with self._lock:
             turn = self._at_once(tokens, deadline)
             if turn is not None:
@@ -223,10 +226,6 @@ class Limiter:
         """A turn, if nobody waits and it may begin now."""
         if self._stopped is not None:
             raise self._stopped
-        tpm = self._minute.tpm
-        if tpm is not None and tokens > tpm:
-            said = f"one call may take {tokens:,} tokens, and tpm is {tpm:,}: raise tpm, or lower max_tokens"
-            raise CallFailed(f"{self.name}: {said}")
         now = self._clock()
         return self._begin(tokens, now) if not self._queue and (deadline is None or now < deadline) else None
 

@@ -183,6 +183,10 @@ class Minute:
         self._sent: deque[Sent] = deque()
         self._tokens = 0
 
+    def counted(self, tokens: int) -> int:
+        """The tokens that a turn of so many counts for: a whole minute's at most."""
+        return tokens if self.tpm is None else min(tokens, self.tpm)
+
     def fits(self, tokens: int, now: float) -> bool:
         """Whether a turn of so many tokens may begin now."""
         self._forget(now)
@@ -191,7 +195,7 @@ class Minute:
         )
 
     def free_at(self, tokens: int, now: float) -> float:
-        """When a turn of so many tokens may begin, `now` at the earliest. More than `tpm` never may: do not ask."""
+        """When a turn of so many tokens, at most `tpm`, may begin: `now` at the earliest."""
         self._forget(now)
         at = now
         if self.rpm is not None and len(self._sent) >= self.rpm:

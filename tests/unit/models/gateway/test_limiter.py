@@ -13,7 +13,7 @@ from dspy import lm15
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragc.errors import BudgetExhausted, ExampleError
+from ragc.errors import BudgetExhausted
 from ragc.models._errors import WaitTooLong
 from ragc.models.gateway import _pace
 from ragc.models.gateway._limiter import Limiter, Turn, span
@@ -359,11 +359,18 @@ def test_tokens_that_were_not_taken_are_free_again(clock: Clock) -> None:
         assert clock.now == 2 * MINUTE
 
 
-def test_a_call_larger_than_tpm_is_an_error_of_its_example(clock: Clock) -> None:
-    limiter = Limiter(16, name="openai/ours", tpm=1000, clock=clock, wait=clock.wait)
-    with pytest.raises(ExampleError, match=r"openai/ours: one call may take 1,001 tokens, and tpm is 1,000: raise tpm"):
-        limiter.turn(1001)
-    answered(limiter)
+def test_a_call_that_may_take_more_than_tpm_has_a_minute_to_itself(clock: Clock) -> None:
+    limiter = Limiter(16, tpm=1000, clock=clock, wait=clock.wait)
+    with limiter.turn(1) as turn:
+        turn.succeeded()
+    with limiter.turn(5000) as turn:
+        assert clock.now == MINUTE
+        turn.succeeded(tokens=300)
+    with limiter.turn(700) as turn:
+        assert clock.now == MINUTE
+        turn.succeeded()
+    with limiter.turn(5000):
+        assert clock.now == 2 * MINUTE
 
 
 def test_waiting_for_a_limit_of_the_configuration_is_told() -> None:
