@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dspy.clients.engines.lm15_engine import timeouts_for
 from dspy.lm15 import RouterConfig
 
+from ragc._secrets import hide
 from ragc.models._edge import AsyncEdge, Edge
 from ragc.models._hosted import AsyncHosted, Hosted
 from ragc.models._prompt_cache import prompt_cache
@@ -73,7 +74,7 @@ def router_config(
     settings: ModelSettings, found: Route, transport: object | None = None, key: str | None = None
 ) -> RouterConfig:
     """Key, address and timeouts for DSPy's wire, or the transport in their place. Raises ModelError without a key."""
-    key, url = key or api_key(settings, found), base_url(settings)
+    key, url = _own(key) or api_key(settings, found), base_url(settings)
     return RouterConfig(
         api_keys={found.provider: key} if key is not None else None,
         base_urls={found.provider: url} if url is not None else None,
@@ -84,5 +85,13 @@ def router_config(
 
 
 def _client(settings: ModelSettings, found: Route, key: str | None) -> dict[str, Any]:
-    given = {"api_key": key or api_key(settings, found), "api_base": base_url(settings), "timeout": settings.timeout}
+    key = _own(key) or api_key(settings, found)
+    given = {"api_key": key, "api_base": base_url(settings), "timeout": settings.timeout}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _own(key: str | None) -> str | None:
+    """The key that an LM was made with, from now on a secret."""
+    if key is not None:
+        hide(key, "api_key")
+    return key

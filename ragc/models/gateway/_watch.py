@@ -46,6 +46,7 @@ class Watcher(Handover):
             self._adopted.clear()
 
     def _adopt(self, lm: Any) -> None:
+        from ragc.models._edge import Edge
         from ragc.models._engine import AsyncEngine, Engine
         from ragc.project import ModelSettings
 
@@ -61,7 +62,7 @@ class Watcher(Handover):
             settings = ModelSettings.model_validate(
                 {"model": lm.model, **{name: value for name, value in given.items() if value is not None}}
             )
-            inner = None if isinstance(spec, str) else spec
+            inner = None if isinstance(spec, str) else Edge(spec, None)
             engine = Engine(settings, gateway=self._gateway, inner=inner, key=lm.kwargs.get("api_key"))
         own = {name: lm.__dict__[name] for name in ("_engine_spec", "_async_engine_spec", "cache", "num_retries")}
         self._adopted[lm] = own

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import dspy
 import pytest
 from dspy.lm15 import Message, Response, TextPart, ToolCallPart, Usage
 
 from provider import Answer, Provider
-from ragc.models import make_lm
+from ragc.models import Engine, Gateway, make_lm
 from ragc.models._edge import Edge, without_secrets
 from unit.models.conftest import KEY, settings
 
@@ -27,6 +28,26 @@ def test_an_echoed_key_does_not_reach_the_program(provider: Provider, model: str
     lm = make_lm(settings(model, base_url=provider.base_url, api_key_env="OUR_KEY"))
     assert (asyncio.run(lm.acall("hello")) if awaited else lm("hello")) == ["your key is ***, keep it"]
     assert KEY not in str(lm.history)
+
+
+def test_a_key_that_an_lm_was_made_with_is_a_secret_too(provider: Provider) -> None:
+    provider.script = lambda asked: Answer(f"your key is {asked.key}")
+    engine = Engine(settings("openai/our-model", base_url=provider.base_url), key="my-own-0123456789-key")
+    lm = dspy.LM("openai/our-model", engine=engine, cache=False, num_retries=0)
+    assert lm("hello") == ["your key is ***"]
+
+
+def test_an_lm_that_the_gateway_takes_over_tells_no_key_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own:
+        def complete(self, request: Any) -> Response:
+            return response(TextPart(f"it is {KEY}"))
+
+    monkeypatch.setenv("OUR_KEY", KEY)
+    gateway = Gateway()
+    lm = dspy.LM("openai/our-model", engine=Own(), cache=False, num_retries=0)
+    with dspy.context(callbacks=[gateway.watcher]):
+        assert lm("hello") == ["it is ***"]
+    assert gateway.usage.calls == 1
 
 
 def test_every_part_of_a_response_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
