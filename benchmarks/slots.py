@@ -32,7 +32,8 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 import ragc
 from ragc.compiler import open_bench
 from ragc.data import Example, read_examples
-from ragc.project import Budget, Project
+from ragc.models import Gateway
+from ragc.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "SLOTS_KEY"
@@ -104,7 +105,9 @@ def compile_with_ragc(project: Path, engine: Slow, threads: int) -> None:
 def compile_with_dspy(project: Path, engine: Slow, threads: int) -> None:
     """Run DSPy's optimizer and both sides of the test, on a bench of ragc's: its splits, index and metric."""
     found = Project.find(project)
-    bench = open_bench(found, found.task(None), budget=Budget(), threads=threads, on_event=lambda event: None)
+    bench = open_bench(
+        found, found.task(None), gateway_for=lambda *_: Gateway(), threads=threads, on_event=lambda event: None
+    )
     splits = {
         name: [
             dspy.Example(question=one.question, answer=(one.answers or ("",))[0], label=one).with_inputs("question")
