@@ -7,14 +7,16 @@ from typing import Any
 
 import dspy
 
-from ragc.compiler import Demonstration, Run, Sizes, Work, check, costs, with_demonstrations, with_retrieval
+from ragc.compiler import Demonstration, Run, Sizes, Work, check, costs, dearer, with_demonstrations, with_retrieval
 
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
     check(settings, candidates=(1, inf), demos=(0, inf), bootstrapped=(0, inf), threshold=(0, 1))
     check(settings, attempts=(0, inf), demo_passages=(1, inf), k=(1, inf))
     training = min(sizes.train, settings["attempts"]) if settings["bootstrapped"] else 0
-    return Work(training=training, candidates=settings["candidates"])
+    passages = max(settings["k"], default=sizes.passages)
+    longer = dearer(sizes, demos=settings["demos"], demo_passages=settings["demo_passages"], passages=passages)
+    return Work(training=training, candidates=settings["candidates"], dearer=longer)
 
 
 @costs(_plan)

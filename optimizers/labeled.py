@@ -6,12 +6,13 @@ from typing import Any
 
 import dspy
 
-from ragc.compiler import Run, Sizes, Work, check, costs, with_demonstrations
+from ragc.compiler import Run, Sizes, Work, check, costs, dearer, with_demonstrations
 
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
     check(settings, candidates=(1, inf), demos=(0, inf), demo_passages=(1, inf))
-    return Work(training=0, candidates=settings["candidates"])
+    longer = dearer(sizes, demos=settings["demos"], demo_passages=settings["demo_passages"])
+    return Work(training=0, candidates=settings["candidates"], dearer=longer)
 
 
 @costs(_plan)

@@ -207,7 +207,9 @@ def _close(result: CompileResult, *, err: bool) -> None:
             "errors": "too many examples ended in an error",
             "interrupted": "interrupted",
         }[result.stopped]
-        row("stopped", why if result.artifact is None else f"{why}; the best so far is sealed", err=err)
+        goes_on = {"interrupted": "the same command goes on", "errors": "the same command asks again"}
+        parts = [why, "nothing is sealed" if result.artifact is None else "the best so far is sealed"]
+        row("stopped", "; ".join([*parts, goes_on.get(result.stopped, "a higher cap goes on from here")]), err=err)
     if result.artifact is not None:
         question = 'question="…"'
         name = f"from compiled import {result.task}; {result.task}"

@@ -10,7 +10,7 @@ from ragc.compiler._compile import compile
 from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
-from ragc.compiler._optimizer import Sizes, Work, check, costs
+from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
 from ragc.compiler._replayed import Replayed, replay
 from ragc.compiler._result import CompileResult
 from ragc.compiler._run import Candidate, Run
@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "compile",
     "costs",
+    "dearer",
     "evaluate",
     "open_bench",
     "replay",

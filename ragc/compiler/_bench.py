@@ -113,6 +113,12 @@ class Bench:
         self.bind(program)
         return program
 
+    @property
+    def passages(self) -> int:
+        """Passages that the uncompiled program retrieves, at most; 1 where it retrieves none."""
+        found = [retrieve.k for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)]
+        return max(found, default=1)
+
     def bind(self, program: dspy.Module) -> None:
         """Binds every retriever in `program` to the index, with a token budget where the model's context is known."""
         settings = self.project.settings.lm

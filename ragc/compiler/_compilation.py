@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ragc._messages import counted
 from ragc.compiler._bench import Bench
 from ragc.compiler._estimate import (
-    CANDIDATE_FACTOR,
     Estimate,
     PerQuestion,
     counted_prompts,
@@ -309,7 +309,11 @@ class Compilation:
 
     def _plan(self) -> Work | None:
         plan = plan_of(self.optimizer)
-        sizes = Sizes(train=len(self.bench.labelled.splits.train), validation=len(self.validation))
+        sizes = Sizes(
+            train=len(self.bench.labelled.splits.train),
+            validation=len(self.validation),
+            passages=self.bench.passages,
+        )
         return None if plan is None else plan(sizes, self.settings)
 
     def _estimate(self, one: PerQuestion, *, already: int, most: PerQuestion | None = None) -> Estimate:
@@ -327,15 +331,14 @@ class Compilation:
     def _set_aside(self, *evaluations: Evaluation | None) -> None:
         """Sets the final test's share aside: baseline and dearest candidate, as observed, on every test question.
 
-        Where no candidate is known yet, it is taken to be `CANDIDATE_FACTOR` times as dear as the baseline.
+        Where no candidate is known yet, it is taken to be as much dearer as the optimizer says.
         """
         test = len(self.bench.labelled.splits.test)
         known = [expected([one], test) for one in evaluations if one is not None]
         if len(known) == 1:
             one = known[0]
-            known.append(
-                Amounts(one.calls, CANDIDATE_FACTOR * one.input_tokens, one.output_tokens, CANDIDATE_FACTOR * one.usd)
-            )
+            times = Fraction((self._plan() or Work(training=0, candidates=1)).dearer)
+            known.append(Amounts(one.calls, math.ceil(times * one.input_tokens), one.output_tokens, times * one.usd))
         seconds = 0.0
         if self.budget.seconds is not None:
             each = [outcome.seconds for one in evaluations if one is not None for outcome in one.outcomes]

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ragc.project import Budget
 
 NOTHING = Amounts()
-CANDIDATE_FACTOR = 3
-"""A candidate's prompt with demonstrations is taken to be at most so many times as dear as the baseline's."""
 SLOWER = 2
 """And so many times as slow: demonstrations stand at the beginning of every prompt, which models keep in memory."""
 
@@ -173,9 +171,9 @@ def estimate(
     plain = validation + plan.training + test
     shown = plan.candidates * validation + test
     runs = plain + shown
-    dear = plain + CANDIDATE_FACTOR * shown
+    dear = plain + plan.dearer * shown
     fewest = 2 * validation + plan.training + 2 * test
-    least = plain + CANDIDATE_FACTOR * (validation + test)
+    least = plain + plan.dearer * (validation + test)
     smallest: dict[str, float] = {
         "calls": math.ceil(fewest * high.calls),
         "input_tokens": math.ceil(least * high.input_tokens) + margin.input_tokens,

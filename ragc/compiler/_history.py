@@ -176,7 +176,9 @@ def open_look(project: Project, task: TaskSettings) -> Opened:
     journal = Journal.open(path, read_only=True) if path.is_file() else Journal.in_memory()
     generation = journal.generation(task.name)
     record = RunRecord("", task.name, "", {}, {}, generation)
-    gateway = Gateway(journal=journal, task=task.name, generation=generation, replay=Replay(journal, None))
+    gateway = Gateway(
+        journal=journal, task=task.name, generation=generation, replay=Replay(journal, None, is_look=True)
+    )
     return Opened(gateway, record, resumed=False)
 
 

@@ -18,6 +18,8 @@ class Sizes:
 
     train: int
     validation: int
+    passages: int = 1
+    """Passages that the program retrieves, at most."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class Work:
     """Runs on training examples."""
     candidates: int
     """Candidates, each evaluated on the whole validation split (or its sample)."""
+    dearer: float = 3.0
+    """How many times as long a candidate's prompt is as the uncompiled program's, at most."""
+
+
+def dearer(sizes: Sizes, *, demos: int, demo_passages: int, passages: int | None = None) -> float:
+    """How many times as long a prompt gets by demonstrations, and by `passages` in the place of the program's own.
+
+    A prompt is taken to be as long as its passages; a question with its answer counts as half a passage.
+    """
+    own = sizes.passages + 0.5
+    shown = min(demos, sizes.train) * (demo_passages + 0.5)
+    return max(1.0, ((passages or sizes.passages) + 0.5 + shown) / own)
 
 
 Plan = Callable[[Sizes, dict[str, Any]], Work]

@@ -49,9 +49,11 @@ class CompileResult:
 
     @property
     def exit_code(self) -> int:
-        """0 done, 3 stopped by budget, time or errors, 130 interrupted."""
+        """0 done, 3 stopped by budget, time or errors (2 where errors left nothing to seal), 130 interrupted."""
         if self.stopped is None:
             return 0
+        if self.stopped == "errors" and self.artifact is None:
+            return 2
         return 130 if self.stopped == "interrupted" else 3
 
     def as_json(self) -> dict[str, Any]:

@@ -267,7 +267,11 @@ class Run:
             self._on_event(Finished(self._name, ("no candidate was evaluated",)))
             return
         over = sum(candidate.why_not is not None for candidate in self._kept)
-        text = f"{counted(len(self._kept), 'candidate')}, best {self._shown(self._best)}"
+        planned = f" of {self._expected}" if self._expected and len(self._kept) < self._expected else ""
+        text = f"{len(self._kept)}{planned} candidates" if planned else counted(len(self._kept), "candidate")
+        text += f", best {self._shown(self._best)}"
+        if self._baseline is not None and self._best.score < self._baseline.score:
+            text += ": none scored above the baseline; the test decides what is sealed"
         self._on_event(Finished(self._name, (text + (f", {over} over the limits" if over else ""),)))
 
 

@@ -22,8 +22,6 @@ OnOutcome = Callable[[Outcome, int, int], None]
 class TooManyErrors(RagcError):
     """More examples ended in an error than `max_error_rate` allows; carries the outcomes so far."""
 
-    exit_code = 3
-
     def __init__(self, message: str, outcomes: Sequence[Outcome]) -> None:
         super().__init__(message)
         self.outcomes = tuple(outcomes)

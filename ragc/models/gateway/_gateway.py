@@ -282,7 +282,7 @@ class Gateway:
                         turn.failed(error)
                         failed = error
                     else:
-                        turn.succeeded(heard.headers)
+                        turn.succeeded(heard.headers, response.usage.total_tokens)
                         engine.answered = True
                         return self._read(engine, request, response, time.monotonic() - began, worst)
             # Outside the handler: the original, which may quote a key, is no context of what is raised.

@@ -35,6 +35,8 @@ class Replay:
     """The run that is replayed; None: the journal holds none of this task with the same inputs."""
     changed: str | None = None
     """What differs between this run's inputs and the last run's, where that is known."""
+    is_look: bool = False
+    """Whether what is missing is that example's error alone: for a look at what is known already."""
     _uses: dict[tuple[int, str | None, int], Use] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class Replay:
             failure = self.journal.failure_of(self.run, asked.key)
             if failure is not None:
                 return FailedBefore(failure.text)
+        if self.is_look:
+            return FailedBefore("not in the journal")
         where = "between two steps" if step is None else step.label
         if example is not None:
             where += f", example {example}"
