@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from ragc.tracking._log import log_compile
+from ragc.tracking._log import LABEL, log_compile, log_unsealed
+from ragc.tracking._said import Unsealed
 
-__all__ = ["log_compile"]
+__all__ = ["LABEL", "Unsealed", "log_compile", "log_unsealed"]

@@ -43,7 +43,7 @@ def test_the_run_is_logged_to_mlflow(hosted_project: Path) -> None:
     assert found["params"]["optimizer.candidates"] == "2"
     assert found["steps"] == [1, 2]
     assert found["metrics"]["test.difference"] == pytest.approx(result.as_json()["test"]["difference"])
-    assert found["metrics"]["test.ci_low"] < found["metrics"]["test.difference"]
+    assert found["metrics"]["test.difference_ci_low"] < found["metrics"]["test.difference"]
     assert "compiled/allotments/manifest.json" in found["files"]
     assert sorted(found["inputs"]) == ["corpus", "examples", "splits"]
 
