@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -135,10 +136,10 @@ class Compilation:
         opened = self.opened
         if not opened.resumed or self.replay:
             return
-        lost = ""
+        lines = [f"run {opened.record.id}, begun {opened.record.created[:16].replace('T', ' ')} UTC"]
         if opened.lost:
-            lost = f"; {counted(opened.lost, 'call')} in flight when it was killed may be paid for again"
-        self.on_event(Warned(f"going on with run {opened.record.id} of {opened.record.created[:16]}{lost}"))
+            lines.append(f"{counted(opened.lost, 'call')} in flight when it was killed may be paid for again")
+        self.on_event(Finished("goes on", tuple(lines)))
 
     def _pilot(self, program: dspy.Module) -> dict[str, Outcome]:
         """Answers the first validation questions, estimates from them and refuses a budget that is too small."""
