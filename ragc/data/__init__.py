@@ -9,7 +9,7 @@ from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks
-from ragc.data._verbatim import Verbatim, unsupported_answers, verbatim_in_corpus
+from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
 
 __all__ = [
     "Aside",
@@ -36,6 +36,7 @@ __all__ = [
     "near_duplicates",
     "read_corpus",
     "read_examples",
+    "telling_answers",
     "unsupported_answers",
     "unsupported_in_words",
     "verbatim_in_corpus",

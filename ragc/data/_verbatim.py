@@ -43,16 +43,23 @@ def unsupported_answers(examples: Sequence[Example], corpus: Corpus) -> tuple[st
 
     Whole words count, without case, punctuation and articles. Such a label may be stale: its document changed. Left
     aside are examples that cannot tell: those with a quote as evidence (`check_labels` looks for it, and the answer
-    may put it in other words), and those with an accepted answer of `yes` or `no` or of fewer than three characters.
+    may put it in other words), and those without `telling_answers`.
     """
-    answers = {
-        example.id: [tuple(tokens(answer)) for answer in example.answers]
+    checked = {
+        example.id: [tuple(tokens(answer)) for answer in answers]
         for example in examples
-        if example.answerable and all(evidence.quote is None for evidence in example.evidence)
+        if all(evidence.quote is None for evidence in example.evidence) and (answers := telling_answers(example))
     }
-    checked = {id_: phrases for id_, phrases in answers.items() if all(map(_tells, phrases))}
     where = _first_documents((phrase for phrases in checked.values() for phrase in phrases), corpus)
     return tuple(id_ for id_, phrases in checked.items() if not any(phrase in where for phrase in phrases))
+
+
+def telling_answers(example: Example) -> tuple[str, ...]:
+    """Return the accepted answers, if they can be looked for in a text.
+
+    None where one of them is `yes` or `no` or of fewer than three characters: that stands anywhere and says nothing.
+    """
+    return example.answers if all(_tells(tuple(tokens(answer))) for answer in example.answers) else ()
 
 
 def _tells(answer: Words) -> bool:
