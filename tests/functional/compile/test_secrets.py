@@ -137,6 +137,10 @@ def test_no_file_that_a_run_writes_holds_a_planted_key(
     assert {"compiled/allotments/report.html", "compiled/allotments/card.md", ".ragc/mlflow.db"} <= written.keys()
     assert any(place.startswith(".ragc/mlartifacts/") for place in written)
     assert leaks(everything_in(careless_project)) == []
+    journal = run_ragc("journal", "export", cwd=careless_project)
+    assert journal.returncode == 0, journal.stderr
+    assert "a guess of no use (***" in journal.stdout  # unpacked: what the model answered, without the keys in it
+    assert leaks({"journal": journal.stdout.encode()}) == []
     page = written["compiled/allotments/report.html"].decode()
     assert "***" in page  # it tells the errors and answers, without the keys in them
 
