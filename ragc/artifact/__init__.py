@@ -19,6 +19,7 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
     from ragc.artifact._drift import Drift, drift
+    from ragc.artifact._figures import tried_settings
     from ragc.artifact._glance import Glance, glance, is_tested, replaces
     from ragc.artifact._home import chosen_lm, locate
     from ragc.artifact._load import load
@@ -52,6 +53,7 @@ _HOME = {
     "refuse_secrets": "_seal",
     "replaces": "_glance",
     "seal": "_seal",
+    "tried_settings": "_figures",
     "verify": "_manifest",
 }
 
@@ -78,6 +80,7 @@ __all__ = [
     "refuse_secrets",
     "replaces",
     "seal",
+    "tried_settings",
     "verify",
 ]
 

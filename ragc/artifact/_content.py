@@ -32,6 +32,8 @@ class Candidate:
     """False when it is over the task's limits."""
     why_not: str | None = None
     """Which limit it is over."""
+    settings: Json = field(default_factory=dict)
+    """What it was tried with: `tried_settings` of its state."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,9 @@ class Question:
     sources: tuple[str, ...] = ()
     """Where the passages stand that the sealed program was given, best first."""
     recall: float | None = None
-    """Share of the labelled evidence among them, 0 to 1; None where none is labelled or nothing was retrieved."""
+    """Share of the evidence among them, 0 to 1 (`ragc.evaluation.recall_of`); None where that cannot be told."""
+    doubt: str | None = None
+    """Why its label may no longer fit the documents (`ragc.data.doubt_labels`); None where it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,5 +109,7 @@ class Content:
     """`validation` and `test`, each `baseline` and `compiled`: `Evaluation.details()`; `detectable_gain`."""
     candidates: tuple[Candidate, ...] = ()
     """Every candidate, in the order of trying."""
+    baseline_settings: Json = field(default_factory=dict)
+    """`tried_settings` of the baseline's state, to be compared with the candidates'."""
     questions: tuple[Question, ...] = ()
     """The test split, for the report; empty when nothing was tested."""

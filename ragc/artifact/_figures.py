@@ -35,8 +35,8 @@ COLUMNS = (
     Column("questions", "n", "count"),
     Column("errors", "errors", "count"),
     Column("evidence retrieved", "recall", "percent"),
-    Column("rightly did not know", "correct_abstentions", "percent"),
-    Column("wrongly did not know", "false_abstentions", "percent"),
+    Column("abstains on unanswerable", "correct_abstentions", "percent"),
+    Column("abstains on answerable", "false_abstentions", "percent"),
     Column("input tokens a question", "input_tokens_per_question", "count"),
     Column("USD a question", "usd_per_question", "usd"),
     Column("latency p50", "latency_p50", "seconds"),
@@ -132,6 +132,23 @@ def retrieval(state: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: part for name, part in state.items() if isinstance(part, Mapping) and "signature" not in part}
 
 
+def tried_settings(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an optimizer varies of a state: the settings of every `Retrieve`, and how many demonstrations.
+
+    `k`, `alpha`, … and `demonstrations`; with the part's name before them (`second.k`) where there are several.
+    """
+    retrievers, predictors = retrieval(state), list(prompts(state))
+    found = {
+        key if len(retrievers) == 1 else f"{name}.{key}": value
+        for name, values in retrievers.items()
+        for key, value in values.items()
+    }
+    for prompt in predictors:
+        key = "demonstrations" if len(predictors) == 1 else f"{prompt.name}.demonstrations"
+        found[key] = len(prompt.demonstrations)
+    return found
+
+
 def settings(values: Mapping[str, Any] | None) -> str:
     """Return settings in one line: `k=5, alpha=0.5`. What is not set is left out."""
     given = (values or {}).items()
@@ -186,8 +203,8 @@ def sentence(manifest: Manifest) -> str:
 def sealed_is(manifest: Manifest) -> str:
     """Say which of the two programs this is."""
     if manifest.verdict["sealed"] == "baseline":
-        return "Sealed is the baseline: what was compiled scored below it, or nothing was."
-    return "Sealed is the compiled program."
+        return "This artifact is the program before compiling: what was compiled scored below it, or nothing was."
+    return "This artifact is the compiled program."
 
 
 def stopped(manifest: Manifest) -> str | None:

@@ -74,9 +74,8 @@ def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, .
     verdict = (figures.sentence(manifest), figures.sealed_is(manifest), figures.stopped(manifest))
     yield manifest.task, f"{manifest.name}   {_typed(manifest.path)}"
     yield "verdict", *filter(None, verdict)
-    for split, rows in figures.evaluations(manifest):
-        score, *others = (f"{name} {before} → {after}" for name, before, after in rows if name != "questions")
-        yield split, score.replace("score", manifest.identity["metric"], 1), ", ".join(others)
+    if table := list(_figures(manifest)):
+        yield "figures", *table
     if slices := list(_slices(manifest)):
         yield "slices", *slices
     yield "cost", figures.cost(manifest)
@@ -100,6 +99,24 @@ def _address(manifest: Manifest) -> str:
     except ConfigError:  # an artifact can be looked at whatever is around it
         lm = sealed_lm(manifest)
     return ", ".join(filter(None, (lm.base_url, lm.api_key_env and f"the key in {lm.api_key_env}")))
+
+
+def _figures(manifest: Manifest) -> Iterator[str]:
+    """A line for each figure, and before them one that says what stands where."""
+    splits = {split: {name: pair for name, *pair in rows} for split, rows in figures.evaluations(manifest)}
+    names = list(dict.fromkeys(name for rows in splits.values() for name in rows))
+    if not names:
+        return
+    metric = str(manifest.identity["metric"])
+    lines = [
+        (metric if name == "score" else name, *(" → ".join(rows.get(name, [figures.NONE])) for rows in splits.values()))
+        for name in names
+    ]
+    lines.insert(0, ("baseline → compiled", *splits))
+    widths = [max(len(line[column]) for line in lines) for column in range(1 + len(splits))]
+    for name, *cells in lines:
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        yield "  ".join((name.ljust(widths[0]), *aligned))
 
 
 def _slices(manifest: Manifest) -> Iterator[str]:

@@ -109,7 +109,9 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         return f"{self.manifest.task} {self.manifest.name} is ready: {opened.model}{passages}{warning}"
 
     def __repr__(self) -> str:
-        return f"<artifact {self.manifest.task} {self.manifest.name}>"
+        manifest = self.manifest
+        model, verdict = manifest.identity["model"]["model"], manifest.verdict["word"]
+        return f"<artifact {manifest.task} {manifest.name}: {model}, {verdict}>"
 
     def _ready(self) -> Opened:
         """Open what is needed and bind this copy's `Retrieve`s to the index of this process."""

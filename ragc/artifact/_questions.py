@@ -15,7 +15,8 @@ _FAULTS = {
     "retrieval": "Retrieval: evidence was not among the passages",
     "model": "Model: it was given the evidence",
     "unanswerable": "Answered what the corpus does not know",
-    "unknown": "Either may be at fault: no evidence is labelled, or nothing was retrieved",
+    "label": "Label in doubt: the documents no longer hold what it accepts",
+    "unknown": "Either may be at fault: whether the evidence was retrieved cannot be told",
     "error": "Errors",
 }
 """What may be at fault for a wrong answer, in the order of the page."""
@@ -31,14 +32,19 @@ def still_wrong(manifest: Manifest, questions: Sequence[Question]) -> Markup | N
         if (fault := _fault(question, _score(question, side))) is not None:
             found.setdefault(fault, []).append(question)
     wrong = sum(map(len, found.values()))
+    doubted = len(found.get("label", ()))
+    verb = "has a label" if doubted == 1 else "have labels"
+    apart = f"; {doubted} of them {verb} that the documents no longer support, and the program is not at fault"
     return element(
         "section",
         element("h2", "Still wrong, on test"),
         element(
             "p",
-            f"The sealed program answers {wrong} of {len(questions)} questions below 100 points. "
+            f"The sealed program answers {wrong} of {len(questions)} questions below 100 points"
+            f"{apart if doubted else ''}. "
             "Where evidence was not among the passages, retrieval is at fault: its settings, the chunks or the "
-            "documents. Where it was, the model is, or what it is told, or the label.",
+            "documents. Where it was, the model is, or what it is told, or the label. Evidence is what the label "
+            "names, and where it names none, a passage in which an accepted answer stands.",
             class_="quiet",
         ),
         [
@@ -55,6 +61,8 @@ def _fault(question: Question, score: float | None) -> str | None:
         return "error"
     if score >= 1:
         return None
+    if question.doubt is not None:
+        return "label"
     if not question.answers:
         return "unanswerable"
     if question.recall is None:
@@ -75,6 +83,7 @@ def _failed(question: Question, side: str) -> Markup:
         question,
         fact("answered", _said(answer, question.error), _points(_score(question, side))),
         fact("given", element("ol", sources), recall) if sources else Markup(),
+        fact("label", question.doubt) if question.doubt is not None else Markup(),
     )
 
 

@@ -145,29 +145,46 @@ def _candidates(manifest: Manifest) -> Markup | None:
     if not candidates:
         return None
     best = max((one["score"] for one in candidates if one["eligible"] and one["score"] is not None), default=None)
+    baseline = (manifest.results.get("validation") or {}).get("baseline") or {}
+    compared = [{**baseline, "settings": manifest.results.get("baseline_settings")}, *candidates]
+    varied = _varied([one["settings"] for one in compared if one.get("settings")])
+    labels = [
+        "baseline",
+        *(
+            element("strong", one["label"]) if one["eligible"] and one["score"] == best else one["label"]
+            for one in candidates
+        ),
+    ]
     rows = [
         (
-            element("strong", one["label"]) if one["eligible"] and one["score"] == best else one["label"],
-            figures.write(one["score"], "points"),
-            figures.write(one["n"], "count"),
-            figures.write(one["errors"], "count"),
-            figures.write(one["usd_per_question"], "usd"),
-            figures.write(one["latency_p95"], "seconds"),
+            label,
+            *(figures.NONE if (value := (one.get("settings") or {}).get(key)) is None else value for key in varied),
+            figures.write(one.get("score"), "points"),
+            figures.write(one.get("n"), "count"),
+            figures.write(one.get("errors"), "count"),
+            figures.write(one.get("usd_per_question"), "usd"),
+            figures.write(one.get("latency_p95"), "seconds"),
         )
-        for one in candidates
+        for label, one in zip(labels, compared, strict=True)
     ]
     out = [
         f"{one['label']}: over the limits ({one['why_not'] or 'not eligible'})"
         for one in candidates
         if not one["eligible"]
     ]
-    head = ("candidate", "score", "questions", "errors", "USD a question", "latency p95")
+    head = ("candidate", *varied, "score", "questions", "errors", "USD a question", "latency p95")
     return element(
         "section",
         element("h2", "Candidates, on validation"),
         _table(head, rows),
         [element("p", line, class_="quiet") for line in out],
     )
+
+
+def _varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys whose values are not the same everywhere, in the order of their coming."""
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if any(one.get(key) != settings[0].get(key) for one in settings)]
 
 
 def _prompts(state: Mapping[str, Any]) -> Markup | None:

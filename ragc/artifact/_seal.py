@@ -127,7 +127,7 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
                 "lm": _place(content.lm, "lm"),
                 "embedder_settings": _place(content.embedder_settings, "embedder"),
             },
-            "results": content.results,
+            "results": {**content.results, "baseline_settings": content.baseline_settings},
             "candidates": [asdict(candidate) for candidate in content.candidates],
         }
     )

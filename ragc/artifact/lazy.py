@@ -5,6 +5,7 @@ Imports the standard library only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,7 @@ class LazyArtifact:
         return LazyArtifact, (self._path,)
 
     def __repr__(self) -> str:
-        return f"<artifact {self._path}>"
+        return repr(self._kept["artifact"]) if self._kept else f"<artifact {self._path}, not loaded yet>"
 
 
 def names(folder: Path) -> list[str]:
@@ -109,6 +110,31 @@ def names(folder: Path) -> list[str]:
 def find(folder: Path, name: str) -> LazyArtifact:
     """Return the artifact `name` in `folder`. Raises AttributeError, naming those that are there."""
     if name.startswith("_") or not (folder / name / _MANIFEST).is_file():
-        there = ", ".join(names(folder)) or "none"
-        raise AttributeError(f"no artifact {name!r} in {folder} (there: {there}); ragc compile {name} makes it")
+        raise AttributeError(_not_there(folder, name))
     return LazyArtifact(folder / name)
+
+
+def _not_there(folder: Path, name: str) -> str:
+    there = ", ".join(names(folder)) or "none"
+    return f"no artifact {name!r} in {folder} (there: {there}); ragc compile {name} makes it"
+
+
+class _Hints:
+    """Says in the ImportError of `from compiled import nope` what the AttributeError of `compiled.nope` says.
+
+    Python drops that one, and looks for a module `compiled.nope` before it gives up: finders are asked, this one last.
+    """
+
+    @staticmethod
+    def find_spec(fullname: str, path: object, target: object = None) -> None:
+        package, _, name = fullname.rpartition(".")
+        ours = vars(sys.modules.get(package, object))
+        folder = ours.get("_HERE")
+        if name.startswith("_") or folder is None or ours.get("lazy") is not sys.modules[__name__]:
+            return
+        if name in names(folder):
+            raise ImportError(f"{name} is an artifact and no module: from {package} import {name}", name=fullname)
+        raise ImportError(_not_there(folder, name), name=fullname)
+
+
+sys.meta_path.append(_Hints)

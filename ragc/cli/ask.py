@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from ragc.cli._terminal import (
+    LABEL_WIDTH,
+    columns,
     emit,
     json_option,
     lm_option,
@@ -20,6 +22,9 @@ from ragc.cli._terminal import (
     warn,
     warnings_as_lines,
 )
+
+WIDTH = 100
+"""Columns of a passage, at most; on a narrower terminal as many as it has."""
 
 
 @click.command()
@@ -82,5 +87,6 @@ def _plain(provenance: dict[str, Any]) -> dict[str, Any]:
 def _wrapped(text: str) -> list[str]:
     import textwrap
 
-    lines = textwrap.wrap(" ".join(text.split()), width=88)
+    width = min(WIDTH, columns() or WIDTH) - LABEL_WIDTH - 1
+    lines = textwrap.wrap(" ".join(text.split()), width=width)
     return lines if len(lines) <= 4 else [*lines[:4], "…"]

@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ragc.cli._terminal import emit, json_option, parted, project_option, row, say, style, text_argument
+from ragc.cli._terminal import (
+    LABEL_WIDTH,
+    columns,
+    emit,
+    json_option,
+    parted,
+    project_option,
+    row,
+    say,
+    style,
+    text_argument,
+)
 
 if TYPE_CHECKING:
     from ragc.retrieval import Passage
 
 WIDTH = 100
+"""Columns, at most; on a narrower terminal as many as it has."""
 LINES = 3
 """How much of a passage is shown; `--json` gives all of it."""
 
@@ -29,8 +41,9 @@ def command(words: tuple[str, ...], k: int, alpha: float, as_json: bool, project
 
     Without TASK it is the only one.
 
-    Each with its score (0 to 1) and what it is made of: text is BM25, vector is cosine similarity, – means that it was
-    not among the best of that kind.
+    Each with its score and what it is made of: text is BM25, vector is cosine similarity, – means that it was not among
+    the best of that kind. A score, 0 to 1, is relative to this query: the best passage has about 1 however little it
+    fits, so it ranks and is no confidence; of the three, vector alone compares between queries.
     """
     from ragc.project import Project
     from ragc.retrieval import search
@@ -50,7 +63,8 @@ def _print(rank: int, passage: Passage) -> None:
     parts = f"text {_score(passage.text_score, 2)}   vector {_score(passage.vector_score, 3)}"
     row(f"{rank}.  {passage.score:.3f}", f"{style(passage.source, bold=True)}   {passage.document}")
     row("", style(parts, dim=True))
-    lines = textwrap.wrap(" ".join(passage.text.split()), width=WIDTH - 11)
+    width = min(WIDTH, columns() or WIDTH) - LABEL_WIDTH - 1
+    lines = textwrap.wrap(" ".join(passage.text.split()), width=width)
     row("", *(lines if len(lines) <= LINES else [*lines[: LINES - 1], f"{lines[LINES - 1]} …"]))
     say()
 

@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -56,6 +63,46 @@ def test_show_is_the_card_at_a_glance(run_ragc: RunRagc, project: Path, sealed: 
     found = json.loads(run_ragc("show", "allotments", "--json", cwd=project).stdout)
     assert found["verdict"]["word"] == "not tested"
     assert found["state"]["retrieve"]["k"] == 3
+
+
+def on_terminal(*arguments: str, cwd: Path, columns: int = 80) -> list[str]:
+    """The lines that `ragc` prints on a terminal of so many columns."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "ragc", *arguments],
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+    ) as process:
+        os.close(its)
+        output = b""
+        while part := _read(ours):
+            output += part
+    os.close(ours)
+    assert process.returncode == 0, output.decode()
+    return output.decode().replace("\r", "").splitlines()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # Linux says so when the other side is closed
+        return b""
+
+
+def test_no_line_is_longer_than_the_terminal_and_no_word_is_broken(
+    run_ragc: RunRagc, project: Path, sealed: Path
+) -> None:
+    (project / "programs" / "grounded.py").write_text("# changed\n")  # a long warning
+    run_ragc("index", cwd=project)
+    for arguments in (("show",), ("search", "what is the rent of a plot?")):
+        lines = on_terminal(*arguments, cwd=project)
+        assert max(map(len, lines)) <= 80, lines
+        piped = run_ragc(*arguments, cwd=project)
+        assert {*" ".join(lines).split()} - {"…"} <= {*(piped.stdout + piped.stderr).split()}
 
 
 def add_task(project: Path, name: str) -> None:

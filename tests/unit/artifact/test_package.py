@@ -89,8 +89,25 @@ def test_an_artifact_that_is_touched_raises_at_the_first_call(compiled: ModuleTy
 def test_an_unknown_name_says_which_are_there(compiled: ModuleType) -> None:
     with pytest.raises(AttributeError, match=r"no artifact 'plan' in .* \(there: plain\); ragc compile plan makes it"):
         _ = compiled.plan
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match="plain is an artifact and no module: from compiled import plain"):
         importlib.import_module("compiled.plain")
+
+
+def test_importing_an_unknown_name_says_the_same(compiled: ModuleType) -> None:
+    with pytest.raises(ImportError, match=r"no artifact 'plan' in .* \(there: plain\); ragc compile plan makes it"):
+        exec("from compiled import plan")
+    exec("from compiled import plain")
+    assert not hasattr(compiled, "plan")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("compiled.__main__")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("ragc.artifact.plan")
+
+
+def test_a_loaded_artifact_is_shown_by_id_model_and_verdict(compiled: ModuleType, sealed: Sealed) -> None:
+    assert repr(compiled.plain) == f"<artifact {sealed.path}, not loaded yet>"
+    assert compiled.plain.id
+    assert repr(compiled.plain) == f"<artifact plain {sealed.id[:8]}: openai/scripted, better>"
 
 
 def test_editors_know_the_names(compiled: ModuleType, sealed: Sealed) -> None:

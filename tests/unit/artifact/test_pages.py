@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ragc.artifact import Content, Question, Sealed, glance, is_tested, replaces, seal
+from ragc.artifact import Candidate, Content, Question, Sealed, glance, is_tested, replaces, seal, tried_settings
 from ragc.artifact._figures import usd, write
 from ragc.artifact._html import element
 
@@ -102,6 +102,7 @@ def test_the_report_lists_what_is_still_wrong_by_what_is_at_fault(root: Path, co
         answered("misread", 0.0, recall=1.0, sources=("rent.md: Rent",)),
         answered("unanswerable", 0.0, answers=(), sources=("rent.md: Rent",)),
         answered("unlabelled", 0.0),
+        answered("stale", 0.0, recall=0.0, doubt='"five" stands in no document'),
         answered("failed", None, error="scripted: too long"),
     )
     scores = {question.id: question.compiled_score for question in questions}
@@ -111,21 +112,25 @@ def test_the_report_lists_what_is_still_wrong_by_what_is_at_fault(root: Path, co
     )
     text = page_of(sealed).text
     wrong = text[text.index("Still wrong, on test") : text.index("Won and lost, on test")]
-    assert "answers 6 of 7 questions below 100 points" in wrong
+    assert (
+        "answers 7 of 8 questions below 100 points; 1 of them has a label that the documents no longer support, and the"
+        " program is not at fault."
+    ) in wrong
     assert "What of right?" not in wrong
     for title, texts in {
         "Retrieval: evidence was not among the passages (2)": ("fees.md: Fees > Deposits", "0% of the evidence", "50%"),
         "Model: it was given the evidence (1)": ("What of misread?", "answer misread", "100% of the evidence"),
         "Answered what the corpus does not know (1)": ("What of unanswerable?", "should say so"),
+        "Label in doubt": ("What of stale?", '"five" stands in no document'),
         "Either may be at fault": ("What of unlabelled?",),
         "Errors (1)": ("What of failed?", "scripted: too long"),
     }.items():
         position = wrong.index(title)
         assert all(wrong.index(one, position) for one in texts)
-    said = "6 of 7 test questions are not fully right; report.html lists them"
+    said = "7 of 8 test questions are not fully right; report.html lists them"
     assert said in (sealed.path / "card.md").read_text("utf-8")
     rows = {row[0]: row[1:] for row in glance(sealed.path).rows}
-    assert rows["report"][1] == "lists the 6 of 7 test questions not fully right"
+    assert rows["report"][1] == "lists the 7 of 8 test questions not fully right"
 
 
 def test_where_the_baseline_is_sealed_its_answers_are_what_is_wrong(root: Path, content: MakeContent) -> None:
@@ -134,6 +139,44 @@ def test_where_the_baseline_is_sealed_its_answers_are_what_is_wrong(root: Path, 
     text = page_of(sealed).text
     assert "answers 1 of 1 questions below" in text
     assert text.index("six") < text.index("Won and lost")
+
+
+def test_candidates_stand_beside_the_baseline_with_what_differs(root: Path, content: MakeContent) -> None:
+    tried = [
+        Candidate(label=f"bootstrap {number}", score=0.2, n=3, settings={"k": k, "alpha": 0.5, "demonstrations": demos})
+        for number, (k, demos) in enumerate([(1, 4), (3, 4)], 1)
+    ]
+    baseline = {"k": 3, "alpha": 0.5, "demonstrations": 0}
+
+    def table(**parts: Any) -> str:
+        text = page_of(seal(content(candidates=tuple(tried), **parts), root / "compiled" / "plain")).text
+        return text[text.index("Candidates, on validation") : text.index("What the model is told")]
+
+    assert table(baseline_settings=baseline).startswith(
+        "Candidates, on validationcandidatekdemonstrationsscorequestionserrorsUSD a questionlatency p95"
+        "baseline3018.431–128 ms" "bootstrap 114" "20.030––" "bootstrap 234" "20.030––"
+    )  # fmt: skip
+    assert "candidatekscore" in table(), "without the baseline's settings, what differs between candidates"
+
+
+def test_what_an_optimizer_varied_is_read_from_the_state() -> None:
+    signature: dict[str, Any] = {"signature": {"instructions": ""}}
+    retrieve = {"k": 3, "alpha": 0.5}
+    assert tried_settings({"retrieve": retrieve, "respond": {**signature, "demos": [{}, {}]}}) == {
+        "k": 3,
+        "alpha": 0.5,
+        "demonstrations": 2,
+    }
+    hops = {
+        "first": retrieve,
+        "second": {**retrieve, "k": 1},
+        "ask": signature,
+        "respond": {**signature, "demos": [{}]},
+    }
+    assert tried_settings(hops) == {
+        **{"first.k": 3, "first.alpha": 0.5, "second.k": 1, "second.alpha": 0.5},
+        **{"ask.demonstrations": 0, "respond.demonstrations": 1},
+    }
 
 
 @pytest.fixture
@@ -216,13 +259,20 @@ def test_a_run_that_was_not_tested_says_so(root: Path, content: MakeContent) -> 
     assert "The run ended early: the budget ran out" in text
     rows = {row[0]: row[1:] for row in glance(sealed.path).rows}
     assert rows["verdict"][0] == "Not tested: the test split was not opened."
-    assert "Sealed is the baseline" in rows["verdict"][1]
+    assert "This artifact is the program before compiling" in rows["verdict"][1]
+    assert "figures" not in rows
 
 
 def test_a_glance_has_the_figures(sealed: Sealed) -> None:
     seen = glance(sealed.path)
     rows = {row[0]: row[1:] for row in seen.rows}
-    assert rows["test"][0] == "answer_f1 17.9 → 29.6"
+    assert rows["figures"] == (
+        "baseline → compiled             test       validation",
+        "answer_f1                17.9 → 29.6      18.4 → 31.0",
+        "questions                      3 → 3            3 → 3",
+        "errors                         1 → 1            1 → 1",
+        "latency p95          128 ms → 128 ms  128 ms → 128 ms",
+    )
     assert rows["slices"][0] == "direct   17.9 →  29.6   of 2"
     assert seen.details["id"] == sealed.id
     assert seen.details["state"]["answer"]["demos"]
