@@ -22,6 +22,7 @@ import apsw
 
 from ragc._messages import shown_path
 from ragc.errors import RagcError
+from ragc.models.gateway._schema import PAGE
 
 BUSY_MS = 30_000
 """How long a commit waits for another process's, in milliseconds."""
@@ -63,6 +64,7 @@ class Database:
         if self._writer is None:
             connection = _opened(self._uri(writing=True), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
             try:
+                connection.pragma("page_size", PAGE)
                 if self.path is not None:
                     connection.pragma("journal_mode", "wal")
                 connection.pragma("synchronous", "full")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +14,7 @@ import apsw
 from ragc.models.gateway import _runs
 from ragc.models.gateway._database import Database
 from ragc.models.gateway._rows import SELECT, checksum, entry_of, opened, packed, price
-from ragc.models.gateway._schema import TABLES, Damaged
+from ragc.models.gateway._schema import APPLICATION, PAGE, SCHEMA, TABLES, Damaged
 from ragc.models.gateway._texts import checked, deflated, digest_of, encoded
 
 DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, UnicodeDecodeError, Damaged)
@@ -31,17 +33,19 @@ class Unsound(NamedTuple):
 
 
 def salvage(path: Path, new: apsw.Connection) -> int:
-    """Copy what can be read of the journal at `path` into new tables, and return how many entries that are."""
-    old = Database(path, read_only=True)
-    try:
-        for table in TABLES:
-            if table != "meta":
-                for direction in ("ASC", "DESC"):  # from both ends, up to the page that cannot be read
-                    with contextlib.suppress(*DAMAGE, apsw.SQLError, apsw.IOError):
-                        _copy(old, new, table, direction)
-    finally:
-        with contextlib.suppress(apsw.Error):
-            old.close()
+    """Copy what can be read of the journal at `path` into new tables, and return how many entries that are.
+
+    Where nothing can be read, a copy is tried whose header is as a journal's is. Raises OSError.
+    """
+    _copy_tables(path, new)
+    if not new.execute("SELECT count(*) FROM entries").get:
+        mended = path.with_name(f"{path.name}.mended")
+        try:
+            _mend(path, mended)
+            _copy_tables(mended, new)
+        finally:
+            for suffix in ("", "-wal", "-shm"):
+                mended.with_name(f"{mended.name}{suffix}").unlink(missing_ok=True)
     for row in list(unsound(new)):
         new.execute(f"DELETE FROM {row.table} WHERE {row.where}", row.values)
     _replace_origins(new)
@@ -86,6 +90,28 @@ def requests_without_texts(connection: apsw.Connection) -> Iterator[tuple[int, l
     for number, *row in connection.execute(_ENTRIES):
         if not texts.issuperset(opened(row[8])[0]):
             yield number, row
+
+
+def _mend(path: Path, mended: Path) -> None:
+    """Copy a file, with the header of a journal of its length that has no free pages."""
+    shutil.copyfile(path, mended)
+    pages = mended.stat().st_size // PAGE
+    values = (PAGE, 2, 2, 0, 64, 32, 32, 1, pages, 0, 0, 1, 4, 0, 0, 1, SCHEMA, 0, APPLICATION, 1, 3_050_000)
+    with mended.open("r+b") as file:
+        file.write(struct.pack(">16sH6B12I20x2I", b"SQLite format 3", *values))
+
+
+def _copy_tables(path: Path, new: apsw.Connection) -> None:
+    old = Database(path, read_only=True)
+    try:
+        for table in TABLES:
+            if table != "meta":
+                for direction in ("ASC", "DESC"):  # from both ends, up to the page that cannot be read
+                    with contextlib.suppress(*DAMAGE, apsw.SQLError, apsw.IOError):
+                        _copy(old, new, table, direction)
+    finally:
+        with contextlib.suppress(apsw.Error):
+            old.close()
 
 
 def _copy(old: Database, new: apsw.Connection, table: str, direction: str) -> None:

@@ -22,6 +22,8 @@ APPLICATION = 0x5241474A
 """`PRAGMA application_id` of a journal: "RAGJ"."""
 SCHEMA = 1
 """`PRAGMA user_version`, and once more in `meta`, so that a flipped bit is not taken for a newer schema."""
+PAGE = 4096
+"""Bytes of a page of the file."""
 
 _AMOUNTS = "calls INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, usd TEXT NOT NULL"
 

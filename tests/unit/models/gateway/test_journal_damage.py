@@ -82,19 +82,24 @@ def readable(journal: Journal) -> int:
     return there
 
 
-def test_a_damaged_header_is_set_aside_and_said(path: Path) -> None:
-    flip(path, 0)
+@pytest.mark.parametrize("length", [1, 16, 100])
+def test_a_damaged_header_is_set_aside_and_said_and_the_pages_are_read(path: Path, length: int) -> None:
+    flip(path, 0, length)
     damaged = path.read_bytes()
     with Journal.open(path) as journal:
         (moved,) = aside(path)
         assert moved.read_bytes() == damaged
         (note,) = journal.notes
         assert "journal.db was damaged (" in note and f"it is set aside as {moved.name}" in note
+        assert note.endswith(f"and {ENTRIES} responses that could be read are kept")
         assert "\n" not in note
-        journal.settle(key(1), entry(1))
+        assert readable(journal) == ENTRIES
+        assert journal.lost("r1") == 1
+        journal.settle(key("new"), entry(0, key=key("new")))
     with Journal.open(path) as journal:
         assert journal.notes == []
-        assert journal.find(key(1)) is not None
+        assert journal.find(key("new")) is not None
+    assert sorted(file.name for file in path.parent.iterdir()) == ["journal.db", moved.name, "journal.owners"]
 
 
 def test_any_damaged_byte_of_the_header_is_harmless_or_set_aside(path: Path, sound: Path) -> None:
