@@ -149,9 +149,10 @@ class Compilation:
             refuse_unfundable(self.budget, self._estimate(from_prompts(self.bench, program, first[:1]), already=0))
         with self.gateway.step("pilot"):
             pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
-        self.estimated = self._observe(pilot)
-        if self.estimated is not None and not fundable:
-            refuse_unfundable(self.budget, self.estimated)
+        seen = self._observe(pilot)
+        self.estimated = seen or self._estimate(from_prompts(self.bench, program, first), already=0)
+        if seen is not None and not fundable:
+            refuse_unfundable(self.budget, seen)
         self._set_aside(pilot)
         return {outcome.example: outcome for outcome in pilot.outcomes if outcome.error is None}
 

@@ -98,7 +98,7 @@ def observed(outcomes: Sequence[Outcome], threads: int) -> tuple[PerQuestion, Pe
         seconds=sum(outcome.seconds for outcome in outcomes) / n / threads,
     )
     most = PerQuestion(
-        calls=max(1, *(outcome.calls for outcome in outcomes)),
+        calls=max(1.0, average.calls),  # an answer that was asked for twice is no rule
         input_tokens=max(outcome.input_tokens for outcome in outcomes),
         output_tokens=max(outcome.output_tokens for outcome in outcomes),
         usd=max(prices) if priced else None,

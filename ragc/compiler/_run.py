@@ -283,7 +283,7 @@ def expected(evaluations: Sequence[Evaluation], questions: int) -> Amounts:
         return max((sum(map(average, some)) / len(some) for some in outcomes if some), default=0.0)
 
     return Amounts(
-        questions * max((outcome.calls for some in outcomes for outcome in some), default=1),
+        math.ceil(questions * (dearest(lambda outcome: outcome.calls) or 1.0)),
         math.ceil(questions * dearest(lambda outcome: outcome.input_tokens)),
         math.ceil(questions * dearest(lambda outcome: outcome.output_tokens)),
         Fraction(questions * dearest(lambda outcome: outcome.usd or 0.0)),

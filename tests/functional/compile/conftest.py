@@ -42,7 +42,7 @@ def use_model(root: Path, model: Provider, *, tracking: str = "off", price: bool
     """Make the project's configuration name the hosted model, with its key in OUR_KEY."""
     file = root / "pyproject.toml"
     cost = ", price = { input = 1.0, output = 2.0 }" if price else ""
-    table = f'lm = {{ model = "openai/scripted", base_url = "{model.base_url}", api_key_env = "OUR_KEY"{cost} }}'
+    table = f'lm = {{ model = "openai/scripted", base_url = "{model.base_url}", api_key_env = "OUR_KEY", max_tokens = 256{cost} }}'
     text = file.read_text("utf-8").replace('lm = "local/smollm2-135m-instruct"', table)
     file.write_text(text.replace('tracking = "off"', f'tracking = "{tracking}"'), "utf-8")
 

@@ -20,10 +20,10 @@ def test_a_budget_that_cannot_fund_the_run_is_refused_with_the_smallest_that_can
     hosted_project: Path, hosted_model: Provider
 ) -> None:
     with pytest.raises(BudgetError, match="the smallest that can is 64 calls") as caught:
-        ragc.compile(project=hosted_project, budget_calls=63)
+        ragc.compile(project=hosted_project, budget={"calls": 63})
     assert caught.value.exit_code == 2
     assert hosted_model.requests == []
-    assert ragc.compile(project=hosted_project, budget_calls=64).stopped is None
+    assert ragc.compile(project=hosted_project, budget={"calls": 64}).stopped is None
 
 
 def test_a_budget_that_runs_out_in_the_search_seals_the_best_so_far(
@@ -43,7 +43,7 @@ def test_a_budget_that_runs_out_in_the_search_seals_the_best_so_far(
 
 
 def test_a_budget_in_dollars_holds_the_final_test_back(hosted_project: Path) -> None:
-    result = ragc.compile(project=hosted_project, optimizer="bootstrap", settings={"candidates": "30"}, budget_usd=0.12)
+    result = ragc.compile(project=hosted_project, optimizer="bootstrap", settings={"candidates": "30"}, budget={"usd": 0.12})
     assert result.stopped == "budget"
     assert result.comparison is not None and result.comparison.verdict == "better"
     assert result.usage is not None and result.usage.usd is not None and result.usage.usd <= 0.12
@@ -55,5 +55,5 @@ def test_a_budget_in_dollars_without_a_price_is_refused(
     use_model(project, hosted_model, price=False)
     monkeypatch.setenv("OUR_KEY", KEY)
     with pytest.raises(BudgetError, match="price"):
-        ragc.compile(project=project, budget_usd=1.0)
+        ragc.compile(project=project, budget={"usd": 1.0})
     assert hosted_model.requests == []
