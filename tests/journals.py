@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ragc.models.gateway._account import Amounts
-from ragc.models.gateway._records import Entry, RunRecord
+from ragc.models.gateway._journal._records import Entry, RunRecord
 
 WORST = Amounts(1, 4000, 1000, Fraction(1, 100))
 """The worst case of every call here."""

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
     from ragc.models.gateway._calls import Call, Usage
     from ragc.models.gateway._gateway import Gateway, Status
-    from ragc.models.gateway._journal import Journal
-    from ragc.models.gateway._key import Handover
-    from ragc.models.gateway._records import (
+    from ragc.models.gateway._journal import (
         Claimed,
         Cost,
         Entry,
         Failure,
+        Journal,
         Pruned,
         RunChanges,
         RunRecord,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
         Summary,
         Use,
     )
+    from ragc.models.gateway._key import Handover
     from ragc.models.gateway._replay import NotInJournal, Replay
     from ragc.models.gateway._steps import Step, StopAt
 
@@ -41,29 +41,29 @@ _HOME = {
     "Account": "_account",
     "Amounts": "_account",
     "Call": "_calls",
-    "Claimed": "_records",
-    "Cost": "_records",
+    "Claimed": "_journal",
+    "Cost": "_journal",
     "Counted": "_bounds",
-    "Entry": "_records",
-    "Failure": "_records",
+    "Entry": "_journal",
+    "Failure": "_journal",
     "Gateway": "_gateway",
     "Handover": "_key",
     "Journal": "_journal",
     "NotInJournal": "_replay",
-    "Pruned": "_records",
+    "Pruned": "_journal",
     "Replay": "_replay",
     "Reservation": "_account",
-    "RunChanges": "_records",
-    "RunRecord": "_records",
-    "RunState": "_records",
-    "Share": "_records",
+    "RunChanges": "_journal",
+    "RunRecord": "_journal",
+    "RunState": "_journal",
+    "Share": "_journal",
     "Status": "_gateway",
     "Step": "_steps",
-    "StepRecord": "_records",
+    "StepRecord": "_journal",
     "StopAt": "_steps",
-    "Summary": "_records",
+    "Summary": "_journal",
     "Usage": "_calls",
-    "Use": "_records",
+    "Use": "_journal",
     "actual": "_bounds",
     "embedding_actual": "_bounds",
     "embedding_worst_case": "_bounds",

@@ -18,7 +18,7 @@ from journals import WORST, entry, key, run
 from ragc.errors import RagcError
 from ragc.models.gateway._account import Amounts
 from ragc.models.gateway._journal import Entry, Failure, Journal
-from ragc.models.gateway._writer import Writer
+from ragc.models.gateway._journal._writer import Writer
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_one_whose_work_is_wrong_does_not_take_the_others_with_it(path: Path) ->
 
 
 def test_texts_of_a_rolled_back_transaction_are_not_referred_to(journal: Journal) -> None:
-    from ragc.models.gateway._rows import Row
+    from ragc.models.gateway._journal._rows import Row
 
     def fails(connection: apsw.Connection) -> None:
         journal._store(connection, Row.of(entry(1)))

@@ -14,7 +14,7 @@ import pytest
 from journals import WORST, ended, entry, heard, key, run, started
 from ragc.errors import RagcError
 from ragc.models.gateway._journal import Entry, Failure, Journal, Use
-from ragc.models.gateway._schema import SCHEMA
+from ragc.models.gateway._journal._schema import SCHEMA
 
 ENTRIES = 60
 
@@ -203,7 +203,7 @@ def test_a_suspicion_that_does_not_hold_sets_nothing_aside(path: Path) -> None:
 def test_a_damaged_journal_that_another_process_uses_stays_where_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ragc.models.gateway._presence.PATIENCE", 0.1)
+    monkeypatch.setattr("ragc.models.gateway._journal._presence.PATIENCE", 0.1)
     damage_an_entry(path)
     path.with_name("journal.db.suspect").touch()
     process = started("journal = Journal.open(path); say('open'); sys.stdin.readline()", path)

@@ -14,8 +14,8 @@ import pytest
 from contract.stores import bound_by_permissions
 from journals import WORST, ended, entry, heard, key, started
 from ragc.errors import RagcError
-from ragc.models.gateway._database import Database
 from ragc.models.gateway._journal import Journal
+from ragc.models.gateway._journal._database import Database
 
 
 class FailingFile(apsw.VFSFile):

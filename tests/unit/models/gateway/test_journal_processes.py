@@ -205,7 +205,7 @@ def test_a_flight_does_not_live_on_in_a_child_of_who_was_killed(path: Path) -> N
 
 
 def test_one_that_another_uses_is_not_pruned(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ragc.models.gateway._presence.PATIENCE", 0.1)
+    monkeypatch.setattr("ragc.models.gateway._journal._presence.PATIENCE", 0.1)
     process = started(LOSER, path)
     assert heard(process) == "ready"
     with Journal.open(path) as journal:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journals import request
-from ragc.models.gateway._schema import Damaged
-from ragc.models.gateway._texts import deflated, encoded, inflated, put_together, taken_apart
+from ragc.models.gateway._journal._schema import Damaged
+from ragc.models.gateway._journal._texts import deflated, encoded, inflated, put_together, taken_apart
 
 PIECES = st.sampled_from(["\n\n", "\n", "</passage>\n", "\0", "word " * 20, '{"\0": 2}', "é\ud800", '"', "\\n\\n"])
 TEXTS = st.one_of(st.text(max_size=20), st.lists(PIECES, max_size=12).map("".join))

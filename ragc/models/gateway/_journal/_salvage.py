@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from ragc.models.gateway import _runs
-from ragc.models.gateway._database import Database
-from ragc.models.gateway._rows import SELECT, checksum, entry_of, opened, packed, price
-from ragc.models.gateway._schema import APPLICATION, PAGE, SCHEMA, TABLES, Damaged
-from ragc.models.gateway._texts import checked, deflated, digest_of, encoded
+from ragc.models.gateway._journal import _runs
+from ragc.models.gateway._journal._database import Database
+from ragc.models.gateway._journal._rows import SELECT, checksum, entry_of, opened, packed, price
+from ragc.models.gateway._journal._schema import APPLICATION, PAGE, SCHEMA, TABLES, Damaged
+from ragc.models.gateway._journal._texts import checked, deflated, digest_of, encoded
 
 DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError, UnicodeDecodeError, Damaged)
 """What reading a damaged file raises."""

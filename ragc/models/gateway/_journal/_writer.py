@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ragc.errors import RagcError
-from ragc.models.gateway._database import Database
+from ragc.models.gateway._journal._database import Database
 
 MOST = 256
 """The most jobs in one transaction, so that the first of them does not wait for ever."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
-from ragc.models.gateway._rows import opened, price
+from ragc.models.gateway._journal._rows import opened, price
 
 _KEPT_RUNS = "SELECT id FROM runs WHERE artifact IS NOT NULL OR state IN ('running', 'interrupted') OR changed >= ?1"
 """Runs that an artifact came from, that can still go on, or that are young."""

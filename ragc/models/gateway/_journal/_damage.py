@@ -17,9 +17,9 @@ import apsw
 from ragc._files import fsync_folder
 from ragc._messages import counted, shown_path
 from ragc.errors import RagcError
-from ragc.models.gateway._database import Database, told
-from ragc.models.gateway._salvage import DAMAGE, requests_without_texts, salvage, unsound
-from ragc.models.gateway._schema import check, create
+from ragc.models.gateway._journal._database import Database, told
+from ragc.models.gateway._journal._salvage import DAMAGE, requests_without_texts, salvage, unsound
+from ragc.models.gateway._journal._schema import check, create
 
 __all__ = ["DAMAGE", "mark", "set_aside", "tell", "why_damaged"]
 

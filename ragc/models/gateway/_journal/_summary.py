@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from ragc.models.gateway import _runs
-from ragc.models.gateway._database import Database
-from ragc.models.gateway._records import Share, Summary
-from ragc.models.gateway._rows import price
+from ragc.models.gateway._journal import _runs
+from ragc.models.gateway._journal._database import Database
+from ragc.models.gateway._journal._records import Share, Summary
+from ragc.models.gateway._journal._rows import price
 
 
 class _Group(NamedTuple):

@@ -15,9 +15,9 @@ from typing import Any
 
 import apsw
 
-from ragc.models.gateway._records import Entry
-from ragc.models.gateway._schema import Damaged
-from ragc.models.gateway._texts import Texts, as_json, deflated, encoded, inflated, taken_apart
+from ragc.models.gateway._journal._records import Entry
+from ragc.models.gateway._journal._schema import Damaged
+from ragc.models.gateway._journal._texts import Texts, as_json, deflated, encoded, inflated, taken_apart
 
 SELECT = (
     "SELECT e.key, e.origin, e.input_tokens, e.cached_input_tokens, e.output_tokens, e.usd, e.seconds, e.created,"

@@ -13,9 +13,9 @@ from typing import Any
 import apsw
 
 from ragc.models.gateway._account import Amounts
-from ragc.models.gateway._records import Cost, RunChanges, RunRecord, StepRecord, Use
-from ragc.models.gateway._rows import iso, key_bytes, now, price
-from ragc.models.gateway._schema import Damaged
+from ragc.models.gateway._journal._records import Cost, RunChanges, RunRecord, StepRecord, Use
+from ragc.models.gateway._journal._rows import iso, key_bytes, now, price
+from ragc.models.gateway._journal._schema import Damaged
 
 _COLUMNS = "id, task, identity, components, caps, generation, state, stop, admitted, artifact, seconds, created"
 

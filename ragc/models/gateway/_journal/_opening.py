@@ -12,10 +12,10 @@ import apsw
 from ragc._files import fsync_folder
 from ragc._messages import shown_path
 from ragc.errors import RagcError
-from ragc.models.gateway import _damage
-from ragc.models.gateway._database import Database
-from ragc.models.gateway._presence import Presence
-from ragc.models.gateway._schema import Damaged, check, create
+from ragc.models.gateway._journal import _damage
+from ragc.models.gateway._journal._database import Database
+from ragc.models.gateway._journal._presence import Presence
+from ragc.models.gateway._journal._schema import Damaged, check, create
 
 
 @dataclass

@@ -22,7 +22,7 @@ import apsw
 
 from ragc._messages import shown_path
 from ragc.errors import RagcError
-from ragc.models.gateway._schema import PAGE
+from ragc.models.gateway._journal._schema import PAGE
 
 BUSY_MS = 30_000
 """How long a commit waits for another process's, in milliseconds."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import apsw
 
-from ragc.models.gateway._schema import Damaged
+from ragc.models.gateway._journal._schema import Damaged
 
 LONG = 64
 """Characters from which a string is taken out."""

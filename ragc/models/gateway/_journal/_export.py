@@ -17,11 +17,11 @@ import apsw
 
 from ragc._messages import shown_path
 from ragc.errors import DataError
-from ragc.models.gateway import _runs
 from ragc.models.gateway._account import Amounts
-from ragc.models.gateway._records import Entry, RunRecord, StepRecord, Use
-from ragc.models.gateway._rows import SELECT, Row, entry_of, key_bytes, microseconds
-from ragc.models.gateway._schema import SCHEMA
+from ragc.models.gateway._journal import _runs
+from ragc.models.gateway._journal._records import Entry, RunRecord, StepRecord, Use
+from ragc.models.gateway._journal._rows import SELECT, Row, entry_of, key_bytes, microseconds
+from ragc.models.gateway._journal._schema import SCHEMA
 
 Decode = Callable[[list[int]], dict[str, Any]]
 Store = Callable[[apsw.Connection, Row], object]

@@ -29,11 +29,11 @@ import apsw
 
 from ragc._files import writing_atomically
 from ragc.errors import RagcError
-from ragc.models.gateway import _damage, _export, _prune, _runs
 from ragc.models.gateway._account import Amounts
-from ragc.models.gateway._database import Database
-from ragc.models.gateway._opening import Opened, opened
-from ragc.models.gateway._records import (
+from ragc.models.gateway._journal import _damage, _export, _prune, _runs
+from ragc.models.gateway._journal._database import Database
+from ragc.models.gateway._journal._opening import Opened, opened
+from ragc.models.gateway._journal._records import (
     Claimed,
     Cost,
     Entry,
@@ -45,12 +45,10 @@ from ragc.models.gateway._records import (
     Summary,
     Use,
 )
-from ragc.models.gateway._rows import SELECT, Row, entry_of, key_bytes, microseconds, now
-from ragc.models.gateway._summary import summary
-from ragc.models.gateway._texts import Texts, put_together
-from ragc.models.gateway._writer import Work, Writer
-
-__all__ = ["Claimed", "Cost", "Entry", "Failure", "Journal", "RunRecord", "StepRecord", "Summary", "Use"]
+from ragc.models.gateway._journal._rows import SELECT, Row, entry_of, key_bytes, microseconds, now
+from ragc.models.gateway._journal._summary import summary
+from ragc.models.gateway._journal._texts import Texts, put_together
+from ragc.models.gateway._journal._writer import Work, Writer
 
 NOTHING = Amounts()
 LOOK = (0.005, 0.1)
