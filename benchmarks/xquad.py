@@ -140,7 +140,7 @@ def main() -> int:
         result = ragc.compile(
             "xquad",
             project=folder,
-            budget_calls=arguments.budget_calls,
+            budget={"calls": arguments.budget_calls},
             settings=dict(pair.split("=", 1) for pair in arguments.set),
             seed=arguments.seed,
             on_event=show,

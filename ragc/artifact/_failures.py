@@ -15,8 +15,8 @@ from dspy.utils.exceptions import (
     LMUnsupportedModelError,
 )
 
+from ragc._secrets import redact
 from ragc.errors import ExampleError, ModelError, RagcError
-from ragc.models import redact
 
 _REFUSED = (LMAuthError, LMBillingError, LMConfigurationError, LMUnsupportedModelError)
 """Errors of an LM that is not ragc's own which every later call would end in as well."""

@@ -5,6 +5,7 @@ Imports the standard library only.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,10 +74,17 @@ class LazyArtifact:
     def module(self) -> Artifact:
         """The artifact as a dspy.Module, with the program inside. Loads it; raises what `ragc.load` raises."""
         if not self._kept:
-            from ragc.artifact import load
+            # What is imported stays: to look through it for garbage again and again takes a tenth of the time.
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                from ragc.artifact import load
 
-            # Without a lock, which a forked worker could inherit locked: of two that load at once, one is kept.
-            self._kept.setdefault("artifact", load(self._path))
+                # Without a lock, which a forked worker could inherit locked: of two that load at once, one is kept.
+                self._kept.setdefault("artifact", load(self._path))
+            finally:
+                if collects:
+                    gc.enable()
         return self._kept["artifact"]
 
     @property

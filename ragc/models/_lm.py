@@ -15,11 +15,12 @@ from ragc.models._prices import estimate_tokens, listed, require_price
 from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
 from ragc.models._routes import api_key, route
 from ragc.models._weights import Notify, find_weights, require_weights, sha256, to_stderr
-from ragc.models.gateway import Gateway, Handover
+from ragc.models.gateway import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ragc.models.gateway import Gateway
     from ragc.project import ModelSettings
 
 

@@ -107,13 +107,15 @@ def test_other_retrieval_settings_are_said_not_to_be_measured(sealed: Path) -> N
     assert prediction.provenance["differs"] == ["retrieval"]
 
 
-def test_serving_imports_neither_tracking_nor_statistics_nor_the_projects_programs(sealed: Path, project: Path) -> None:
+def test_serving_imports_no_tracking_no_statistics_no_journal_and_none_of_the_projects_programs(
+    sealed: Path, project: Path
+) -> None:
     (project / "programs" / "grounded.py").unlink()
     code = (
         "import sys; from compiled import allotments\n"
         f"print(allotments(question={QUESTION!r}).answer)\n"
-        "print([n for n in ('mlflow', 'scipy', 'ragc.tracking', 'ragc.compiler', 'programs.grounded', 'litellm')"
-        " if n in sys.modules])"
+        "print([n for n in ('mlflow', 'scipy', 'ragc.tracking', 'ragc.compiler', 'programs.grounded', 'litellm',"
+        " 'ragc.models.gateway._gateway', 'ragc.models.gateway._journal') if n in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=project, capture_output=True, text=True, check=True

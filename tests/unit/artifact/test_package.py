@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import copy
+import gc
 import importlib
 import pydoc
 import subprocess
@@ -57,6 +58,26 @@ def test_the_first_call_loads_it(
     assert plain.id == plain.module.id == plain.module.module.id
     assert isinstance(plain.module, Artifact)
     assert [item.answer for item in plain.batch(["a?", "b?"], threads=2)] == ["forty two, sir!"] * 2
+
+
+def test_loading_collects_no_garbage_and_leaves_that_as_it_was(
+    compiled: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[bool] = []
+
+    def load(path: Path) -> object:
+        collected.append(gc.isenabled())
+        if len(collected) == 1:
+            raise ArtifactError("touched")
+        return "loaded"
+
+    monkeypatch.setattr("ragc.artifact.load", load)
+    with pytest.raises(ArtifactError):
+        _ = compiled.plain.module
+    assert gc.isenabled()
+    assert compiled.plain.module == "loaded"
+    assert gc.isenabled()
+    assert collected == [False, False]
 
 
 def test_the_help_of_an_artifact_is_for_its_user_and_loads_nothing(compiled: ModuleType) -> None:
