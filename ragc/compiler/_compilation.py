@@ -145,8 +145,9 @@ class Compilation:
         """Answers the first validation questions, estimates from them and refuses a budget that is too small."""
         first = self.validation[:PILOT]
         fundable = self.replay or self.opened.known or self.gateway.begun_before
-        if not fundable:  # not even the pilot is paid for where the prompts alone are too much
-            refuse_unfundable(self.budget, self._estimate(from_prompts(self.bench, program, first[:1]), already=0))
+        if not fundable:  # not even the pilot is paid for where one call a question is too much
+            fewest = self._estimate(from_prompts(self.bench, program, first[:1]), already=0)
+            refuse_unfundable(Budget(calls=self.budget.calls), fewest)
         with self.gateway.step("pilot"):
             pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
         seen = self._observe(pilot)
