@@ -32,9 +32,9 @@ def everything(connection: apsw.Connection, decode: Decode) -> Iterator[str]:
     yield _line("journal", SCHEMA)
     for record in reversed(_runs.find(connection)):
         yield _line("run", asdict(record))
-    for artifact, record in connection.execute("SELECT id, record FROM artifacts").fetchall():
+    for artifact, record in list(connection.execute("SELECT id, record FROM artifacts")):
         yield _sealed(connection, artifact, json.loads(record))
-    for (run,) in connection.execute("SELECT DISTINCT run FROM steps").fetchall():
+    for (run,) in list(connection.execute("SELECT DISTINCT run FROM steps")):
         yield from _steps(connection, run)
     yield from _failures(connection, "TRUE", ())
     rows = connection.execute(
@@ -128,7 +128,7 @@ def _steps(connection: apsw.Connection, run: str) -> Iterator[str]:
 
 
 def _failures(connection: apsw.Connection, where: str, values: tuple[Any, ...]) -> Iterator[str]:
-    rows = connection.execute(f"SELECT run, key, kind, text FROM failures WHERE {where}", values).fetchall()
+    rows = list(connection.execute(f"SELECT run, key, kind, text FROM failures WHERE {where}", values))
     for run, key, kind, text in rows:
         yield _line("failure", {"run": run, "key": key.hex(), "kind": kind, "text": text})
 

@@ -7,7 +7,7 @@ Invariants:
 - The same key is one response for ever: the first that is stored stands.
 - A key is in flight at most once, over all threads and processes: `claim` returns when the flight is on the disk.
 - A flight whose process is gone is *lost*: the most that it may have cost counts as spent by its run, for good.
-- What is read is what was written, or an error; a damaged journal is set aside under another name, never deleted.
+- A response that is read is the one that was written, or an error; a damaged journal is set aside, never deleted.
 
 SQLite in WAL mode, fsynced (`_database` says why), one thread that commits (`_writer`); JSON, never pickle. No header
 and no key of a provider is stored: what is handed in is redacted already.
@@ -16,7 +16,6 @@ and no key of a provider is stored: what is handed in is redacted already.
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
@@ -48,6 +47,7 @@ from ragc.models.gateway._journal._records import (
 from ragc.models.gateway._journal._rows import SELECT, Row, entry_of, key_bytes, microseconds, now
 from ragc.models.gateway._journal._summary import summary
 from ragc.models.gateway._journal._texts import Texts, put_together
+from ragc.models.gateway._journal._waiting import Waiting
 from ragc.models.gateway._journal._writer import Work, Writer
 
 NOTHING = Amounts()
@@ -71,8 +71,7 @@ class Journal:
         self._presence = journal.presence
         self._texts = Texts()
         self._origins: dict[tuple[str, ...], int] = {}
-        self._waiting: dict[bytes, list[threading.Event]] = {}
-        self._lock = threading.Lock()
+        self._waiting = Waiting()
         self._writer = None if read_only else _writer(journal.database, self._texts, self._origins)
         self._finish = weakref.finalize(self, _close, self._writer, journal)
 
@@ -160,7 +159,7 @@ class Journal:
             _runs.land(connection, row.key, self._presence.id)
 
         self._write(work)
-        self._wake(row.key)
+        self._waiting.wake(row.key)
 
     def release(self, key: str, failure: Failure | None = None, *, run: str = "", paid: Amounts = NOTHING) -> None:
         """End a flight without a response: the request failed. Written soon, and not waited for.
@@ -180,9 +179,9 @@ class Journal:
 
         if paid != NOTHING:
             self._write(work)
-            self._wake(raw)
+            self._waiting.wake(raw)
         else:
-            self._writing().post(work, after=lambda: self._wake(raw))
+            self._writing().post(work, after=lambda: self._waiting.wake(raw))
 
     def wait(self, key: str, timeout: float) -> Entry | None:
         """Return the response to a key that is in flight elsewhere, when it is there.
@@ -192,7 +191,7 @@ class Journal:
         raw = key_bytes(key)
         deadline = time.monotonic() + timeout
         pause, longest = LOOK
-        with self._woken_by(raw) as event:
+        with self._waiting.woken_by(raw) as event:
             while True:
                 owner = self._owner(raw)
                 entry = self.find(key)  # after the flight: between the two it may land
@@ -224,7 +223,7 @@ class Journal:
             )
 
     def update_run(self, run: str, **changes: Unpack[RunChanges]) -> None:
-        """Change what is given of a run: state, stop, artifact, seconds, caps. Raises KeyError: there is no such run.
+        """Change what is given of a run, see `RunChanges`. Raises KeyError: there is no such run.
 
         An artifact is kept together with all that the run's steps have used, for `prune` and `export`.
         """
@@ -291,11 +290,8 @@ class Journal:
         """Begin the next generation of a task's responses, and return its number."""
 
         def work(connection: apsw.Connection) -> int:
-            connection.execute(
-                "INSERT INTO generations VALUES (?, 1) ON CONFLICT (task) DO UPDATE SET generation = generation + 1",
-                (task,),
-            )
-            number: int = connection.execute("SELECT generation FROM generations WHERE task = ?", (task,)).get
+            raised = "ON CONFLICT (task) DO UPDATE SET generation = generation + 1 RETURNING generation"
+            number: int = connection.execute(f"INSERT INTO generations VALUES (?, 1) {raised}", (task,)).get
             return number
 
         return self._write(work)
@@ -388,24 +384,6 @@ class Journal:
         with self._reading() as connection:
             owner: str | None = connection.execute("SELECT owner FROM flights WHERE key = ?", (key,)).get
         return owner
-
-    @contextlib.contextmanager
-    def _woken_by(self, key: bytes) -> Iterator[threading.Event]:
-        event = threading.Event()
-        with self._lock:
-            self._waiting.setdefault(key, []).append(event)
-        try:
-            yield event
-        finally:
-            with self._lock:
-                self._waiting[key].remove(event)
-                if not self._waiting[key]:
-                    del self._waiting[key]
-
-    def _wake(self, key: bytes) -> None:
-        with self._lock:
-            for event in self._waiting.get(key, ()):
-                event.set()
 
 
 def _writer(database: Database, texts: Texts, origins: dict[tuple[str, ...], int]) -> Writer:

@@ -36,7 +36,7 @@ def remove(connection: apsw.Connection, before: int) -> Removed:
         " AND e.key NOT IN (SELECT key FROM uses WHERE run IN (SELECT id FROM kept))",
         (before,),
     )
-    prices = connection.execute("SELECT usd, count(*) FROM old WHERE usd IS NOT NULL GROUP BY usd").fetchall()
+    prices = list(connection.execute("SELECT usd, count(*) FROM old WHERE usd IS NOT NULL GROUP BY usd"))
     entries: int = connection.execute("SELECT count(*) FROM old").get
     connection.execute("DELETE FROM entries WHERE id IN (SELECT id FROM old)")
     for table in ("steps", "uses", "failures", "unanswered"):

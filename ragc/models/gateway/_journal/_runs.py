@@ -75,7 +75,7 @@ def change(connection: apsw.Connection, run: str, changes: RunChanges) -> None:
     artifact = changes.get("artifact")
     if artifact is not None:
         (record,) = find(connection, "id = ?", (run,))
-        used = connection.execute("SELECT DISTINCT key FROM uses WHERE run = ?", (run,)).fetchall()
+        used = list(connection.execute("SELECT DISTINCT key FROM uses WHERE run = ?", (run,)))
         keep(connection, artifact, record, (key for (key,) in used))
 
 
@@ -131,9 +131,7 @@ def record_step(connection: apsw.Connection, run: str, step: StepRecord) -> None
 def steps(connection: apsw.Connection, run: str, number: int | None = None) -> list[StepRecord]:
     """Return the complete steps of a run in order, or the one of this number."""
     only, values = ("", (run,)) if number is None else (" AND number = ?", (run, number))
-    labels = connection.execute(
-        f"SELECT number, label FROM steps WHERE run = ?{only} ORDER BY number", values
-    ).fetchall()
+    labels = list(connection.execute(f"SELECT number, label FROM steps WHERE run = ?{only} ORDER BY number", values))
     used: dict[int, list[Use]] = {number: [] for number, _ in labels}
     rows = connection.execute(
         "SELECT step, example, ordinal, key, error FROM uses WHERE run = ?"
@@ -147,11 +145,13 @@ def steps(connection: apsw.Connection, run: str, number: int | None = None) -> l
 
 def cost(connection: apsw.Connection, run: str) -> Cost:
     """Return what the entries took that the complete steps of a run used, each counted once."""
-    rows = connection.execute(
-        "SELECT count(*), sum(input_tokens), sum(output_tokens), usd, sum(cached_input_tokens) FROM entries"
-        " WHERE key IN (SELECT key FROM uses WHERE run = ?) GROUP BY usd",
-        (run,),
-    ).fetchall()
+    rows = list(
+        connection.execute(
+            "SELECT count(*), sum(input_tokens), sum(output_tokens), usd, sum(cached_input_tokens) FROM entries"
+            " WHERE key IN (SELECT key FROM uses WHERE run = ?) GROUP BY usd",
+            (run,),
+        )
+    )
     return Cost(
         amounts=_total((number, number, tokens, output, usd) for number, tokens, output, usd, _ in rows),
         cached_input_tokens=sum(cached for *_, cached in rows),
@@ -171,9 +171,9 @@ def spent(connection: apsw.Connection, run: str, elsewhere: Callable[[str], bool
     unanswered = connection.execute(
         "SELECT 1, calls, input_tokens, output_tokens, usd FROM unanswered WHERE run = ?", (run,)
     )
-    flying = connection.execute(
-        "SELECT owner, calls, input_tokens, output_tokens, usd FROM flights WHERE run = ?", (run,)
-    ).fetchall()
+    flying = list(
+        connection.execute("SELECT owner, calls, input_tokens, output_tokens, usd FROM flights WHERE run = ?", (run,))
+    )
     return _total(answered) + _total(unanswered) + _total((1, *row) for owner, *row in flying if elsewhere(owner))
 
 
@@ -202,7 +202,7 @@ def land(connection: apsw.Connection, key: bytes, owner: str) -> None:
 
 def lose(connection: apsw.Connection, run: str, alive: Callable[[str], bool]) -> int:
     """Turn the flights of a run whose owners are gone into unanswered ones, and return how many those are in all."""
-    owners = connection.execute("SELECT DISTINCT owner FROM flights WHERE run = ?", (run,)).fetchall()
+    owners = list(connection.execute("SELECT DISTINCT owner FROM flights WHERE run = ?", (run,)))
     for (owner,) in owners:
         if not alive(owner):
             _lost(connection, "run = ? AND owner = ?", (run, owner))

@@ -66,7 +66,7 @@ def unsound(connection: apsw.Connection) -> Iterator[Unsound]:
             checked(digest, body)
         except (Damaged, UnicodeDecodeError):
             yield Unsound("texts", "id = ?", (number,))
-    for (number,) in connection.execute("SELECT number FROM runs").fetchall():
+    for (number,) in list(connection.execute("SELECT number FROM runs")):
         try:
             _runs.find(connection, "number = ?", (number,))
         except Damaged:
@@ -117,7 +117,7 @@ def _copy_tables(path: Path, new: apsw.Connection) -> None:
 def _copy(old: Database, new: apsw.Connection, table: str, direction: str) -> None:
     with old.reading() as connection:
         names = [name for name, *_ in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
-        keys = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,)).fetchall()
+        keys = list(connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,)))
         order = ", ".join(f"{name} {direction}" for (name,) in keys)
         for row in connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}"):
             with contextlib.suppress(apsw.ConstraintError):  # copied already, or nothing that fits the table
@@ -127,7 +127,7 @@ def _copy(old: Database, new: apsw.Connection, table: str, direction: str) -> No
 def _replace_origins(new: apsw.Connection) -> None:
     """Give the entries whose origin is gone one of their own, so that their responses stay."""
     missing = "SELECT DISTINCT origin FROM entries WHERE origin NOT IN (SELECT id FROM origins)"
-    for (origin,) in new.execute(missing).fetchall():
+    for (origin,) in list(new.execute(missing)):
         new.execute(
             "INSERT INTO origins (id, kind, model, provider, task, run) VALUES (?, 'lm', '?', '?', '?', ?)",
             (origin, f"damaged-{origin}"),
