@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ragc import tracking
 from ragc._messages import counted
+from ragc._secrets import redact
 from ragc.compiler._bench import Bench
 from ragc.compiler._estimate import (
     Estimate,
@@ -27,7 +29,7 @@ from ragc.compiler._events import Finished, OnEvent, Warned, telling
 from ragc.compiler._history import Opened
 from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
 from ragc.compiler._optimizer import Sizes, Work, plan_of
-from ragc.compiler._result import CompileResult, Stopped
+from ragc.compiler._result import CompileResult, Stopped, cost_of
 from ragc.compiler._run import Candidate, Run, expected, sample, state_of
 from ragc.compiler._sealing import seal_result
 from ragc.errors import BudgetExhausted, Interrupted, RagcError
@@ -109,10 +111,34 @@ class Compilation:
         try:
             result = self._whole()
         except BaseException as error:
-            self._note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+            interrupted = isinstance(error, KeyboardInterrupt | Interrupted)
+            self._note("interrupted" if interrupted else "failed")
+            self._log_unsealed("interrupted" if interrupted else redact(str(error)), failed=not interrupted)
             raise
         self._note(_STATES[result.stopped], artifact=result.id)
+        if result.artifact is None:
+            self._log_unsealed(f"stopped: {result.stopped}", failed=result.stopped == "errors")
         return result
+
+    def _log_unsealed(self, reason: str, *, failed: bool) -> None:
+        """Logs a run that sealed nothing, where it has asked anything at all."""
+        if self.replay or not self.gateway.usage.calls:
+            return
+        run = tracking.Unsealed(
+            task=self.bench.task.name,
+            reason=reason,
+            failed=failed,
+            seconds=time.perf_counter() - self.started,
+            program=self.bench.task.program,
+            model=self.bench.project.settings.lm.model,
+            metric=self.bench.task.metric,
+            optimizer={"name": self.name, "settings": self.settings, "seed": self.seed},
+            results={} if self.baseline is None else {"validation": {"baseline": self.baseline.details()}},
+            cost=cost_of(self.gateway.usage),
+        )
+        settings = self.bench.project.settings
+        for warning in tracking.log_unsealed(uri=settings.tracking, root=self.bench.project.root, run=run):
+            self.on_event(Warned(warning))
 
     def _whole(self) -> CompileResult:
         program = self.bench.program()

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from ragc import tracking
 from ragc.artifact import Candidate as SealedCandidate
-from ragc.artifact import Content, Question, collect_sources, is_tested, package, replaces, seal
-from ragc.compiler._events import Finished, OnEvent, Warned
+from ragc.artifact import (
+    Content,
+    Question,
+    collect_sources,
+    is_tested,
+    package,
+    quoted_documents,
+    replaces,
+    seal,
+    tried_settings,
+)
+from ragc.compiler._events import Finished, OnEvent, Warned, Working
 from ragc.compiler._result import cost_of
-from ragc.data import examples_fingerprint
+from ragc.data import doubt_labels, examples_fingerprint
 from ragc.models import describe
 
 UNTESTED = ".ragc/untested"
@@ -56,6 +66,7 @@ def seal_result(
     on_event(Finished("sealed", (f"{_shown(sealed.path, bench)}  {sealed.id[:8]}{what}", *filter(None, [line]))))
     if is_replay or target is not None:
         return result
+    on_event(Working(tracking.LABEL, 0, 1))
     for warning in tracking.log_compile(
         uri=bench.project.settings.tracking,
         root=bench.project.root,
@@ -144,6 +155,8 @@ def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, o
         },
         candidates=tuple(_candidate(one) for one in run.candidates),
         questions=_questions(bench, result),
+        quoted=quoted_documents(chosen.state, bench.labelled.corpus),
+        baseline_settings=tried_settings(run.baseline.state),
     )
 
 
@@ -179,6 +192,7 @@ def _candidate(one: Candidate) -> SealedCandidate:
         latency_p95=evaluation.latency_p95,
         eligible=one.why_not is None,
         why_not=one.why_not,
+        settings=tried_settings(one.state),
     )
 
 
@@ -187,6 +201,8 @@ def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
         return ()
     before = {outcome.example: outcome for outcome in result.baseline_test.outcomes}
     after = {outcome.example: outcome for outcome in result.compiled_test.outcomes}
+    doubts = doubt_labels(bench.labelled.splits.test, bench.labelled.corpus).unsupported
+    doubted = {doubt.example.id: doubt.reason for doubt in doubts}
     sealed = after if result.sealed == "candidate" else before
     return tuple(
         Question(
@@ -201,6 +217,7 @@ def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
             error=sealed[example.id].error,
             sources=sealed[example.id].sources,
             recall=sealed[example.id].recall,
+            doubt=doubted.get(example.id),
         )
         for example in bench.labelled.splits.test
     )
