@@ -23,7 +23,7 @@ def test_the_first_five_prompts_are_counted_and_nothing_is_asked(
     estimate = json.loads(done.stdout)["estimate"]
     assert estimate["exact"] and not estimate["observed"]
     inputs = sum(asked.tokens for asked in hosted_model.requests) / 5
-    assert estimate["tokens"][0] == pytest.approx(estimate["runs"] * inputs * 1.25, abs=estimate["runs"])
+    assert estimate["tokens"][0] == pytest.approx(estimate["runs"] * (inputs + 256), abs=estimate["runs"])
     assert "their tokens counted exactly" in done.stderr
 
 
