@@ -85,12 +85,12 @@ class Pool:
                 self._working -= thread.ident is None
                 raise
 
-    def _take(self) -> tuple[Batch[Any], int] | None:
-        """The next item to start; None ends the thread."""
+    def _take(self) -> tuple[Batch[Any], int, bool] | None:
+        """The next item to start, and whether it is early: before its batch's turn. None ends the thread."""
         for batch in self._live():
             if batch.open:
                 batch.running += 1
-                return batch, batch.open.popleft()
+                return batch, batch.open.popleft(), not batch.has_turn
         self._working -= 1
         return None
 
@@ -131,10 +131,10 @@ class Pool:
         with self._changed:
             job = self._take()
         while job is not None:
-            batch, number = job
+            batch, number, is_early = job
             done = batch.attempt(number)
             with self._changed:
-                batch.keep(number, done)
+                batch.keep(number, done, is_early=is_early)
                 job = self._take()
                 self._tell()
 
@@ -233,12 +233,12 @@ class Batch(Iterator[Result]):
         except BaseException as failure:  # noqa: BLE001  raised where the result is read
             return _Done(None, failure)
 
-    def keep(self, number: int, done: _Done[Result]) -> None:
+    def keep(self, number: int, done: _Done[Result], *, is_early: bool) -> None:
         """Takes what came of an item, or puts the item back where it came too early; the pool's lock is held."""
         self.running -= 1
-        if isinstance(done.failure, self._pool.later) and not self.has_turn and not self.ended:
+        if isinstance(done.failure, self._pool.later) and is_early and not self.ended:
             self.rests = True
-            self.open.append(number)
+            self.open.appendleft(number)
             return
         self._done[number] = done
         if done.failure is not None:

@@ -136,6 +136,22 @@ def test_what_comes_too_early_is_run_again_in_its_turn() -> None:
     assert list(second) == list(range(10, 30))
 
 
+def test_what_began_too_early_is_run_again_when_its_turn_comes_meanwhile() -> None:
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def work(item: int) -> int:
+        if not may_end.is_set():
+            has_begun.set()
+            assert may_end.wait(10)
+            raise Later
+        return item
+
+    batch = Pool(1, later=(Later,)).begin(work, range(3))
+    assert has_begun.wait(10)
+    threading.Timer(0.02, may_end.set).start()
+    assert list(batch) == [0, 1, 2]
+
+
 def test_what_comes_too_early_even_in_its_turn_is_raised() -> None:
     def work(item: int) -> int:
         raise Later(str(item))
@@ -146,21 +162,23 @@ def test_what_comes_too_early_even_in_its_turn_is_raised() -> None:
 
 
 def test_an_earlier_item_that_came_too_early_is_not_lost_behind_a_failure() -> None:
-    refused, failed = threading.Event(), threading.Event()
+    has_begun, is_early, has_failed = threading.Event(), threading.Event(), threading.Event()
 
     def work(item: int) -> int:
-        if item == 0 and not refused.is_set():
-            assert failed.wait(10)
-            refused.set()
+        if item == 0 and not is_early.is_set():
+            assert has_begun.wait(10)
+            is_early.set()
             raise Later
         if item == 1:
-            failed.set()
+            has_begun.set()
+            assert is_early.wait(10)
+            time.sleep(0.02)  # the first one is put back
+            has_failed.set()
             raise ValueError("one")
         return item
 
     batch = Pool(2, later=(Later,)).begin(work, range(9))
-    assert refused.wait(10)
-    time.sleep(0.01)
+    assert has_failed.wait(10)
     assert next(batch) == 0
     with pytest.raises(ValueError, match="one"):
         next(batch)
