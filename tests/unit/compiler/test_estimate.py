@@ -12,7 +12,7 @@ from ragc.project import Budget
 
 
 def plan(calls: float = 1, usd: float | None = 0.001, work: Work | None = None) -> Estimate:
-    one = PerQuestion(calls=calls, tokens=100, usd=usd, seconds=0.5)
+    one = PerQuestion(calls=calls, input_tokens=90, output_tokens=10, usd=usd, seconds=0.5)
     return estimate(one, work or Work(training=20, candidates=4), validation=30, test=50, already=5, is_pilot=True)
 
 
@@ -25,11 +25,11 @@ def test_candidates_may_be_dearer_than_the_baseline() -> None:
     found = plan()
     assert found.usd is not None
     assert found.usd == pytest.approx((0.270, 0.100 + 3 * 0.170))
-    assert found.tokens == (27_000, 61_000)
+    assert found.tokens == (27_000, (100 + 3 * 170) * 90 + 270 * 10)  # longer prompts, not longer answers
 
 
 def test_the_smallest_budget_funds_one_candidate() -> None:
-    assert plan().smallest_calls == 30 + 20 + 30 + 100
+    assert plan().smallest["calls"] == 30 + 20 + 30 + 100
     refuse_unfundable(Budget(calls=180), plan())
     with pytest.raises(BudgetError, match="the smallest that can is 180 calls"):
         refuse_unfundable(Budget(calls=179), plan())
@@ -40,22 +40,29 @@ def test_the_smallest_budget_in_dollars_is_named() -> None:
         refuse_unfundable(Budget(usd=0.30), plan())
 
 
+def test_a_cap_in_tokens_is_named_as_well() -> None:
+    with pytest.raises(BudgetError, match=r"the smallest that can is about .* output tokens \(--budget-output-tokens "):
+        refuse_unfundable(Budget(output_tokens=100), plan())
+
+
 def test_an_unknown_price_leaves_dollars_out() -> None:
     found = plan(usd=None)
-    assert found.usd is None and found.smallest_usd is None
+    assert found.usd is None and "usd" not in found.smallest
     refuse_unfundable(Budget(usd=0.01), found)
 
 
 def test_without_a_plan_the_estimate_is_open_ended() -> None:
-    one = PerQuestion(calls=1, tokens=100, usd=0.0, seconds=None)
+    one = PerQuestion(calls=1, input_tokens=90, output_tokens=10, usd=0.0, seconds=None)
     found = estimate(one, None, validation=10, test=20, already=0, is_pilot=False)
     assert found.open_ended and found.seconds is None
     assert found.runs == 10 + 10 + 40
 
 
-def test_a_pilot_is_averaged() -> None:
+def test_a_pilot_is_averaged_and_its_dearest_question_kept() -> None:
     outcomes = [
         Outcome("a", 1.0, calls=1, input_tokens=90, output_tokens=10, usd=0.1, seconds=2.0),
-        Outcome("b", None, error="x", calls=3, input_tokens=290, output_tokens=10, usd=0.3, seconds=6.0),
+        Outcome("b", 0.0, calls=3, input_tokens=290, output_tokens=10, usd=0.3, seconds=6.0),
     ]
-    assert observed(outcomes, 2) == PerQuestion(calls=2, tokens=200, usd=0.2, seconds=2.0)
+    average, most = observed(outcomes, 2)
+    assert average == PerQuestion(calls=2, input_tokens=190, output_tokens=10, usd=0.2, seconds=2.0)
+    assert most == PerQuestion(calls=2, input_tokens=290, output_tokens=10, usd=0.3, seconds=2.0)
