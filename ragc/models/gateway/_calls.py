@@ -24,7 +24,7 @@ class Call:
     error: str | None = None
     """Why there is no answer; None: there is one."""
     key: str | None = None
-    """The journal's key of the response."""
+    """What the journal knows it by."""
     hit: bool = False
     """Whether the journal had it already."""
 

@@ -19,16 +19,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import dspy
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
 from dspy.lm15 import Request, Response
 
 from ragc._secrets import redact_json
-from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError, RagcError
 from ragc.models._transport import listening
 from ragc.models.gateway._account import Account, Amounts
 from ragc.models.gateway._bounds import Counted, actual, worst_case
@@ -37,7 +37,7 @@ from ragc.models.gateway._journal import Entry, Failure, Journal, Use
 from ragc.models.gateway._key import Asked, ask
 from ragc.models.gateway._limiter import Limiter
 from ragc.models.gateway._pace import START
-from ragc.models.gateway._replay import Replay
+from ragc.models.gateway._replay import Replay, failure_of
 from ragc.models.gateway._retry import IN_A_RUN, Retry
 from ragc.models.gateway._steps import Step, StopAt, current_step
 from ragc.models.gateway._watch import Watcher
@@ -138,7 +138,7 @@ class Gateway:
         self._wake = threading.Event()
         self._watcher = Watcher(self)
         self._pool: ThreadPoolExecutor | None = None
-        self._recordings: ContextVar[tuple[Recording, ...]] = ContextVar("ragc_recordings", default=())
+        self._setting = f"ragc_recordings_{id(self)}"  # DSPy takes its settings along into the threads that it starts
 
     def __copy__(self) -> Gateway:
         return self
@@ -182,11 +182,15 @@ class Gateway:
         check: Callable[[Entry], None],
     ) -> Entry:
         """One call, from its key to its record. `check` raises where the entry is no answer."""
-        call = Call(model, 0, 0, 0, 0.0, 0.0)
+        call = unanswered = Call(model, 0, 0, 0, 0.0, 0.0, key=asked.key)
         try:
             entry, hit = self._once(asked, lambda: self._fetch(model, asked, worst, send))
             call = _as_call(model, entry, hit=hit)
             check(entry)
+            failed = self._failed_then(asked)
+            if failed is not None:
+                call = unanswered
+                raise failed
         except Exception as error:
             self._record(asked, replace(call, error=str(error)))
             if isinstance(error, RagcError) and not isinstance(error, ExampleError | BudgetExhausted | Interrupted):
@@ -225,8 +229,8 @@ class Gateway:
         if found is not None:
             return found, True
         if self.replay is not None:
-            recordings = self._recordings.get()
-            example, ordinal = (recordings[-1].example, len(recordings[-1])) if recordings else (None, 0)
+            inner = self._recording
+            example, ordinal = (None, 0) if inner is None else (inner.example, len(inner))
             raise self.replay.missing(asked, current_step(), example, ordinal)
         self._check()
         most = worst()
@@ -242,7 +246,7 @@ class Gateway:
             try:
                 sent = send(most)
             except ExampleError as error:
-                failure = Failure(type(error).__name__, str(error))
+                failure = failure_of(error)
                 raise
             entry = self._entry(model, asked, sent)
             self._pay(_as_call(model, entry, hit=False))
@@ -254,6 +258,14 @@ class Gateway:
             reservation.release()  # nothing to do where it was settled
             if claimed:
                 self.journal.release(asked.key, failure)
+
+    def _failed_then(self, asked: Asked) -> Exception | None:
+        """A replay's error where the run that is replayed had none of this answer yet: it came when it asked again."""
+        if self.replay is None:
+            return None
+        inner = self._recording
+        before = 0 if inner is None else sum(call.key == asked.key for call in inner)
+        return self.replay.failed_then(asked, current_step(), None if inner is None else inner.example, before)
 
     def _claim(self, key: str, worst: Amounts) -> Entry | None:
         """The right to ask for `key`, durably; an entry where another process has answered it meanwhile."""
@@ -340,16 +352,14 @@ class Gateway:
 
     @contextmanager
     def recording(self, example: str | None = None) -> Iterator[Recording]:
-        """Collects the calls made inside, in this context; a thread takes part through `contextvars.copy_context`.
+        """Collects the calls made inside, in this context; a thread takes part through `contextvars.copy_context`, and
+        DSPy's own threads (`dspy.Parallel`) by themselves.
 
         A call counts for every recording that is open around it; `example` is the id of what is being answered.
         """
         calls = Recording(example)
-        token = self._recordings.set((*self._recordings.get(), calls))
-        try:
+        with dspy.context(**{self._setting: (*self._open, calls)}):
             yield calls
-        finally:
-            self._recordings.reset(token)
 
     def new_step(self, label: str) -> Step:
         """The next step of the run; see `ragc.models.gateway._steps`."""
@@ -367,7 +377,10 @@ class Gateway:
         return step.number < self.admitted
 
     def admit(self, step: Step) -> None:
-        """The step is begun, for good. Raises what stopped the run here before, where it is to stop here again."""
+        """The step is begun, for good. Raises what stopped the run here before, where it is to stop here again, and
+        ModelError when a model was called past this gateway.
+        """
+        self._refuse_strangers()
         stop = self._stop_at
         if stop is not None and step.number >= stop.step:
             raise stop.error
@@ -377,7 +390,11 @@ class Gateway:
                 self.journal.update_run(self.run, admitted=self.admitted)
 
     def complete_step(self, step: Step) -> None:
-        """The step is complete: what it used, and what was used since the last one, is written to the journal."""
+        """The step is complete: what it used, and what was used since the last one, is written to the journal.
+
+        Raises ModelError when a model was called past this gateway: what was decided then is not in the journal.
+        """
+        self._refuse_strangers()
         with self._lock:
             between, self._between = self._between, Step(-1, "between steps")
             self._complete = step.number + 1
@@ -439,7 +456,7 @@ class Gateway:
 
     @property
     def strangers(self) -> tuple[str, ...]:
-        """Models that were called while `watcher` looked on and that could not be taken over."""
+        """Models that were called while `watcher` looked on and that could not be taken over; they end the run."""
         with self._lock:
             return tuple(self._strangers)
 
@@ -471,6 +488,26 @@ class Gateway:
 
     # -- inside
 
+    @property
+    def _open(self) -> tuple[Recording, ...]:
+        """The recordings around this context, the innermost last."""
+        found: tuple[Recording, ...] = dspy.settings.get(self._setting, ())
+        return found
+
+    @property
+    def _recording(self) -> Recording | None:
+        return self._open[-1] if self._open else None
+
+    def _refuse_strangers(self) -> None:
+        if not self.strangers:
+            return
+        error = ModelError(
+            f"{', '.join(self.strangers)} was called past ragc, which can neither count nor repeat that: "
+            'call models as dspy.LM("provider/name", …), with api_key, api_base and timeout at most for the connection'
+        )
+        self.refuse(error)
+        raise error
+
     def _check(self) -> None:
         if self._stopped is not None:
             raise self._stopped
@@ -499,7 +536,7 @@ class Gateway:
 
     def _record(self, asked: Asked, call: Call) -> None:
         """Notes a call with every recording around it, and with its step."""
-        recordings = self._recordings.get()
+        recordings = self._open
         inner = recordings[-1] if recordings else None
         use = Use(
             example=None if inner is None else inner.example,

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from dspy.utils.exceptions import LMError
 
 from ragc.errors import ExampleError, ModelError
+from ragc.models.gateway._journal import Failure
 
 if TYPE_CHECKING:
     from ragc.models.gateway._journal import Journal, Use
     from ragc.models.gateway._key import Asked
     from ragc.models.gateway._steps import Step
 
+TRANSIENT = "transient"
+"""The kind of a failure that may have passed when it is asked again; other kinds are names of errors."""
 _SHOWN = 60
 """Characters of a text that are shown on either side of a difference."""
 
@@ -24,6 +27,15 @@ class NotInJournal(ModelError, LMError):  # type: ignore[misc]  # dspy ships no 
 
 class FailedBefore(ExampleError, LMError):  # type: ignore[misc]  # dspy ships no types
     """What the journal holds for this request is that it failed."""
+
+    def __init__(self, text: str, *, transient: bool = False) -> None:
+        super().__init__(text)
+        self.transient = transient
+
+
+def failure_of(error: ExampleError) -> Failure:
+    """What the journal keeps of a call that failed."""
+    return Failure(TRANSIENT if error.transient else type(error).__name__, str(error))
 
 
 @dataclass
@@ -37,22 +49,21 @@ class Replay:
     """What differs between this run's inputs and the last run's, where that is known."""
     is_look: bool = False
     """Whether what is missing is that example's error alone: for a look at what is known already."""
-    _uses: dict[tuple[int, str | None, int], Use] = field(default_factory=dict)
+    _uses: dict[tuple[int, str | None], list[Use]] = field(default_factory=dict)
+    """By step and example."""
 
     def __post_init__(self) -> None:
         if self.run is not None:
-            self._uses = {
-                (step.number, use.example, use.ordinal): use
-                for step in self.journal.steps_of(self.run)
-                for use in step.uses
-            }
+            for step in self.journal.steps_of(self.run):
+                for use in step.uses:
+                    self._uses.setdefault((step.number, use.example), []).append(use)
 
     def missing(self, asked: Asked, step: Step | None, example: str | None, ordinal: int) -> Exception:
         """The error for a request that the journal does not answer: its failure of then, or what differs."""
         if self.run is not None:
             failure = self.journal.failure_of(self.run, asked.key)
             if failure is not None:
-                return FailedBefore(failure.text)
+                return FailedBefore(failure.text, transient=failure.kind == TRANSIENT)
         if self.is_look:
             return FailedBefore("not in the journal")
         where = "between two steps" if step is None else step.label
@@ -60,8 +71,23 @@ class Replay:
             where += f", example {example}"
         return NotInJournal(f"not in the journal: {where}: {self._why(asked, step, example, ordinal)}")
 
+    def failed_then(self, asked: Asked, step: Step | None, example: str | None, before: int) -> Exception | None:
+        """The error that a request had in the run at this place, after as many of the same for the same example.
+
+        The journal may hold an answer by now: the run asked again in a later step, and decided without it in this one.
+        """
+        if self.run is None or step is None:
+            return None
+        same = [use for use in self._uses.get((step.number, example), ()) if use.key == asked.key]
+        error = same[before].error if before < len(same) else None
+        if error is None:
+            return None
+        failure = self.journal.failure_of(self.run, asked.key)
+        return FailedBefore(error, transient=failure is not None and failure.kind == TRANSIENT)
+
     def _why(self, asked: Asked, step: Step | None, example: str | None, ordinal: int) -> str:
-        use = None if step is None else self._uses.get((step.number, example, ordinal))
+        uses = [] if step is None else self._uses.get((step.number, example), [])
+        use = next((use for use in uses if use.ordinal == ordinal), None)
         then = None if use is None else self.journal.find(use.key)
         if then is not None:
             return first_difference(then.request, asked.request) or "the same request under another key"

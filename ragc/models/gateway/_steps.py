@@ -12,18 +12,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+import dspy
 
 from ragc.models.gateway._calls import Call
 from ragc.models.gateway._journal import Use
 
-_STEP: ContextVar[Step | None] = ContextVar("ragc_step", default=None)
+_STEP = "ragc_step"
+"""Among DSPy's settings, because DSPy takes them along into the threads that it starts itself (`dspy.Parallel`)."""
 
 
 @dataclass
 class Step:
-    """One step; `inside` marks the context (and the contexts copied from it) whose calls belong to it."""
+    """One step; `inside` marks the context (with contexts copied from it, and DSPy's threads) whose calls are its."""
 
     number: int
     label: str
@@ -33,11 +35,8 @@ class Step:
     @contextmanager
     def inside(self) -> Iterator[Step]:
         """Calls made inside belong to this step."""
-        token = _STEP.set(self)
-        try:
+        with dspy.context(**{_STEP: self}):
             yield self
-        finally:
-            _STEP.reset(token)
 
     def note(self, use: Use, call: Call) -> None:
         """A call of this step has ended."""
@@ -55,4 +54,5 @@ class StopAt:
 
 def current_step() -> Step | None:
     """The step that this context's calls belong to; None: they are made between steps."""
-    return _STEP.get()
+    step: Step | None = dspy.settings.get(_STEP)
+    return step

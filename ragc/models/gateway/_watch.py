@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import dspy
+from dspy.clients.backend_selection import CLIENT_KEYS, NATIVE_CLIENT_KEYS
 
 from ragc.errors import RagcError
 from ragc.models.gateway._key import Handover
@@ -19,8 +20,10 @@ class Watcher(Handover):
     """A DSPy callback for `dspy.context(callbacks=[…])` around everything that a run does.
 
     An LM that does not go through the gateway, because a program or an optimizer made it, gets the gateway's engine
-    before it sends its first request, and its own back at the end of the run. What is no `dspy.LM` cannot be taken
-    over: it is noted as a stranger. (A callback cannot refuse a call: DSPy only logs its exceptions.)
+    before it sends its first request, and its own back at the end of the run. DSPy's cache, which would answer before
+    an engine is asked, is off meanwhile. What cannot be taken over is noted as a stranger: what is no `dspy.LM`, one
+    that overrides how it is called, one whose connection has settings that no model of ragc has. (A callback cannot
+    refuse a call: DSPy only logs its exceptions.)
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -42,6 +45,7 @@ class Watcher(Handover):
         """Gives the LMs that were taken over their own engines back."""
         with self._lock:
             for lm, own in self._adopted.items():
+                del lm.__dict__["_cache_responses"]
                 lm.__dict__.update(own)
             self._adopted.clear()
 
@@ -50,9 +54,12 @@ class Watcher(Handover):
         from ragc.models._engine import AsyncEngine, Engine
         from ragc.project import ModelSettings
 
-        if not isinstance(lm, dspy.LM) or type(lm).__call__ is not dspy.LM.__call__ or lm.model_type == "text":
+        if not isinstance(lm, dspy.LM) or _is_overridden(lm) or lm.model_type == "text":
             raise TypeError(f"{type(lm).__name__} is no dspy.LM")
         spec = lm.engine
+        connection = CLIENT_KEYS & lm.kwargs.keys()
+        if connection - NATIVE_CLIENT_KEYS:
+            raise TypeError(f"no model of ragc has {min(connection - NATIVE_CLIENT_KEYS)}")
         if isinstance(spec, Engine):  # of an artifact that the program calls
             engine = Engine(spec.settings, gateway=self._gateway)
         else:
@@ -64,7 +71,18 @@ class Watcher(Handover):
             )
             inner = None if isinstance(spec, str) else Edge(spec, None)
             engine = Engine(settings, gateway=self._gateway, inner=inner, key=lm.kwargs.get("api_key"))
-        own = {name: lm.__dict__[name] for name in ("_engine_spec", "_async_engine_spec", "cache", "num_retries")}
-        self._adopted[lm] = own
+        names = ("_engine_spec", "_async_engine_spec", "_cache_responses", "cache", "num_retries", "kwargs")
+        self._adopted[lm] = {name: lm.__dict__[name] for name in names if name in lm.__dict__}
+        # DSPy refuses to copy an LM that has both an engine and settings for a connection.
+        lm.kwargs = {name: value for name, value in lm.kwargs.items() if name not in connection}
         lm._engine_spec, lm._async_engine_spec = engine, AsyncEngine(engine)
-        lm.cache, lm.num_retries = False, 0
+        lm._cache_responses = lm.cache = False
+        lm.num_retries = 0
+
+
+def _is_overridden(lm: dspy.LM) -> bool:
+    """Whether the LM answers by code of its own, past every engine."""
+    return any(
+        name in vars(lm) or getattr(type(lm), name) is not getattr(dspy.LM, name)
+        for name in ("__call__", "acall", "forward", "aforward")
+    )

@@ -58,8 +58,10 @@ def test_refusal_for_good_is_remembered_and_nothing_is_sent_after_it(hosted: Mak
             lm("hello")
     assert len(provider.requests) == 1
     assert isinstance(gateway.fatal, ModelError)
-    with pytest.raises(ModelError, match="OUR_KEY"):
-        gateway.check()
+    with gateway.recording() as calls, pytest.raises(ModelError, match="OUR_KEY"):
+        hosted(gateway, model="openai/another")("hello")
+    assert "OUR_KEY" in (calls[0].error or "")
+    assert len(provider.requests) == 1
 
 
 def test_anthropic_refusal_names_its_variable(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
