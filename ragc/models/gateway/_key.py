@@ -8,7 +8,7 @@ other than 0 is part of it, so that `--fresh` asks everything anew.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dspy.utils.callback import BaseCallback
@@ -32,8 +32,10 @@ class Asked:
 class _LMCall:
     """One call of a `dspy.LM`, which may send several requests."""
 
-    rollout: int | str | None = None
-    candidates: int = field(default=0)
+    rollout: int | str | None
+    outer: _LMCall | None
+    """The call within which this one is made."""
+    candidates: int = 0
 
     def next_candidate(self) -> int:
         self.candidates += 1
@@ -48,7 +50,11 @@ class Handover(BaseCallback):  # type: ignore[misc]  # dspy ships no types
 
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         given = {**(getattr(instance, "kwargs", None) or {}), **(inputs.get("kwargs") or {})}
-        _LM_CALL.set(_LMCall(given.get("rollout_id")))
+        _LM_CALL.set(_LMCall(given.get("rollout_id"), _LM_CALL.get()))
+
+    def on_lm_end(self, call_id: str, outputs: Any, exception: Exception | None = None) -> None:
+        call = _LM_CALL.get()
+        _LM_CALL.set(None if call is None else call.outer)
 
 
 def ask(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int = 0) -> Asked:
