@@ -74,17 +74,8 @@ class LazyArtifact:
     def module(self) -> Artifact:
         """The artifact as a dspy.Module, with the program inside. Loads it; raises what `ragc.load` raises."""
         if not self._kept:
-            # What is imported stays: to look through it for garbage again and again takes a tenth of the time.
-            collects = gc.isenabled()
-            gc.disable()
-            try:
-                from ragc.artifact import load
-
-                # Without a lock, which a forked worker could inherit locked: of two that load at once, one is kept.
-                self._kept.setdefault("artifact", load(self._path))
-            finally:
-                if collects:
-                    gc.enable()
+            # Without a lock, which a forked worker could inherit locked: of two that load at once, one is kept.
+            self._kept.setdefault("artifact", _loaded(self._path))
         return self._kept["artifact"]
 
     @property
@@ -108,6 +99,22 @@ class LazyArtifact:
 
     def __repr__(self) -> str:
         return repr(self._kept["artifact"]) if self._kept else f"<artifact {self._path}, not loaded yet>"
+
+
+def _loaded(path: Path) -> Artifact:
+    """The artifact. Nobody looks for garbage meanwhile: what is imported stays, and looking takes a tenth of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from ragc.artifact import load
+
+        return load(path)
+    finally:
+        if collects:
+            if not gc.get_freeze_count():  # what somebody froze stays frozen
+                gc.freeze()  # what is new counts as old from now on: else the next look would go through all of it
+                gc.unfreeze()
+            gc.enable()
 
 
 def names(folder: Path) -> list[str]:
