@@ -158,13 +158,14 @@ class Compilation:
         return self._seal(run, baseline, candidate, tested)
 
     def _tell_how_it_begins(self) -> None:
-        """Says that a run goes on, and what may be paid for twice."""
+        """Says that a run goes on, and what is paid for twice because a kill lost it."""
         opened = self.opened
         if not opened.resumed or self.replay:
             return
         lines = [f"run {opened.record.id}, begun {opened.record.created[:16].replace('T', ' ')} UTC"]
         if opened.lost:
-            lines.append(f"{counted(opened.lost, 'call')} in flight when it was killed may be paid for again")
+            lost = counted(opened.lost, "call")
+            lines.append(f"{lost} in flight when it was killed: counted as spent, and asked again")
         self.on_event(Finished("goes on", tuple(lines)))
 
     def _pilot(self, program: dspy.Module) -> dict[str, Outcome]:

@@ -88,7 +88,7 @@ class Opened:
     resumed: bool
     """Whether an earlier command began it."""
     lost: int = 0
-    """Requests that were in flight when an earlier command was killed: they may be paid for again."""
+    """Requests that were in flight when earlier commands were killed: counted as spent, and asked again."""
     known: bool = False
     """Whether the journal holds a whole run with the same inputs, so that nothing need be paid."""
     stops_again: bool = False
