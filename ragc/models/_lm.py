@@ -41,7 +41,7 @@ def make_lm(settings: ModelSettings, *, gateway: Gateway | None = None) -> dspy.
         require_price(settings, engine.price)
     given = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
     try:
-        lm = dspy.LM(
+        return dspy.LM(
             settings.model,
             engine=engine,
             async_engine=AsyncEngine(engine),
@@ -52,9 +52,6 @@ def make_lm(settings: ModelSettings, *, gateway: Gateway | None = None) -> dspy.
         )
     except LMConfigurationError as error:
         raise ConfigError(f"lm {settings.model}: {error.message}") from error
-    if gateway is not None:
-        lm._cache_responses = False  # a copy with `cache=True` must not be answered past the gateway
-    return lm
 
 
 def make_adapter(settings: ModelSettings) -> dspy.Adapter:

@@ -28,7 +28,8 @@ from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, respons
 from dspy.lm15 import Request, Response
 
 from ragc._secrets import redact_json
-from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError, RagcError
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
+from ragc.models._errors import ModelRefused
 from ragc.models._transport import listening
 from ragc.models.gateway._account import Account, Amounts
 from ragc.models.gateway._bounds import Counted, actual, worst_case
@@ -499,11 +500,13 @@ class Gateway:
         return self._open[-1] if self._open else None
 
     def _refuse_strangers(self) -> None:
-        if not self.strangers:
+        names = self.strangers
+        if not names:
             return
-        error = ModelError(
-            f"{', '.join(self.strangers)} was called past ragc, which can neither count nor repeat that: "
-            'call models as dspy.LM("provider/name", …), with api_key, api_base and timeout at most for the connection'
+        error = ModelRefused(
+            f"{', '.join(names)} {'were' if len(names) > 1 else 'was'} called past ragc, which can neither count nor "
+            'repeat that: call models as dspy.LM("provider/name", …), with no more than api_key, api_base and timeout '
+            "to say how they are reached"
         )
         self.refuse(error)
         raise error

@@ -35,6 +35,7 @@ class Watcher(Handover):
         super().on_lm_start(call_id, instance, inputs)
         with self._lock:
             if getattr(getattr(instance, "engine", None), "gateway", None) is self._gateway:
+                instance._cache_responses = False  # a copy with `cache=True` would be answered past the gateway
                 return
             try:
                 self._adopt(instance)
