@@ -14,11 +14,11 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dspy.lm15 import LM15Error, Request, Response, TransportError, response_to_events
+from dspy.lm15 import Request, Response, response_to_events
 
 from ragc._secrets import redact
 from ragc.errors import ExampleError, ModelError
-from ragc.models._errors import AnswerWithheld, ModelRefused, explain
+from ragc.models._errors import AnswerWithheld, explain_call
 from ragc.models._prices import find_price
 from ragc.models._providers import async_provider_engine, capabilities, provider_engine
 from ragc.models._routes import Route, base_url, route
@@ -126,14 +126,12 @@ class Engine:
 
     def failure(self, error: Exception) -> ModelError | ExampleError:
         """What the failure of a call means to a run."""
-        model = self.settings.model
-        means = explain(error, model, self.route.variables)
-        if isinstance(error, TransportError) and not self.answered:
-            where = redact(base_url(self.settings) or self.route.provider)
-            means = ModelRefused(f"{model}: {where} cannot be reached: check base_url and the network ({means})")
-        if not isinstance(error, LM15Error) and error is not means:
-            means.__cause__ = error  # a bug rather than a refusal: its traceback is wanted
-        return means
+        return explain_call(
+            error,
+            self.settings.model,
+            self.route.variables,
+            unreached=None if self.answered else base_url(self.settings) or self.route.provider,
+        )
 
     def stream(self, request: Request) -> Iterator[StreamEvent]:
         """The answer as events, once it is whole: what is metered is never shown in part."""

@@ -86,6 +86,19 @@ def explain(error: Exception, model: str, variables: tuple[str, ...] = ()) -> Mo
     return failed
 
 
+def explain_call(
+    error: Exception, model: str, variables: tuple[str, ...], *, unreached: str | None
+) -> ModelError | ExampleError:
+    """Like `explain`, of a call: `unreached` is the address where nobody has answered yet, so that it may be wrong."""
+    means = explain(error, model, variables)
+    if isinstance(error, lm15.TransportError) and unreached is not None:
+        where = redact(unreached)
+        means = ModelRefused(f"{model}: {where} cannot be reached: check base_url and the network ({means})")
+    if not isinstance(error, lm15.LM15Error) and error is not means:
+        means.__cause__ = error  # a bug rather than a refusal: its traceback is wanted
+    return means
+
+
 def _refusal(error: Exception, said: str, variables: tuple[str, ...]) -> str:
     key = " or ".join(variables) or "the provider's key"
     if has_no_credit(error):

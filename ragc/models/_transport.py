@@ -6,7 +6,7 @@ lm15 keeps the rate-limit headers of errors and drops those of answers, and its 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -60,6 +60,13 @@ def listening() -> Iterator[Heard]:
         _HEARD.reset(token)
 
 
+def hear(status: int, headers: Iterable[tuple[str, str]]) -> None:
+    """What came back over another client's wire, for whoever listens."""
+    heard = _HEARD.get()
+    if heard is not None:
+        heard.status, heard.headers = status, dict(capture_rate_limits(headers))
+
+
 class Transport:
     """lm15's transport, with ears and a bound on the whole answer."""
 
@@ -74,7 +81,7 @@ class Transport:
             return _replayed(heard.instead)
         ends = time.monotonic() + self._seconds
         response = self._inner.stream(request)
-        _hear(heard, response)
+        hear(response.status, response.headers)
         return TransportResponse(
             status=response.status,
             reason=response.reason,
@@ -112,7 +119,7 @@ class AsyncTransport:
             return
         ends = time.monotonic() + self._seconds
         async with self._inner.stream(request) as response:
-            _hear(heard, response)
+            hear(response.status, response.headers)
             yield AsyncTransportResponse(
                 status=response.status,
                 reason=response.reason,
@@ -142,11 +149,6 @@ def _options(seconds: float) -> dict[str, float]:
         "pool_timeout": seconds,
         "max_connections": _CONNECTIONS,
     }
-
-
-def _hear(heard: Heard | None, response: TransportResponse | AsyncTransportResponse) -> None:
-    if heard is not None:
-        heard.status, heard.headers = response.status, dict(capture_rate_limits(response.headers))
 
 
 def _check(ends: float, seconds: float) -> None:

@@ -123,6 +123,12 @@ class EmbedderSettings(_Model):
     """The environment variable that holds the key; None: the provider's usual one."""
     dimensions: Positive | None = None
     """How many dimensions to ask for; None: the model's own."""
+    timeout: Amount = 60.0
+    """Seconds until a request that has not come back is given up."""
+    rpm: Positive | None = None
+    """Requests that may be sent in any minute; None: as many as the provider takes."""
+    tpm: Positive | None = None
+    """Tokens that may be sent in any minute; None: as many as the provider takes."""
     price: EmbeddingPrice | None = None
     """Overrides the price list that DSPy carries."""
 
