@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dspy.utils.exceptions import LMError
 
+from ragc._secrets import redact_json
 from ragc.errors import ExampleError, ModelError
 from ragc.models.gateway._journal import Failure
 
@@ -90,7 +91,8 @@ class Replay:
         use = next((use for use in uses if use.ordinal == ordinal), None)
         then = None if use is None else self.journal.find(use.key)
         if then is not None:
-            return first_difference(then.request, asked.request) or "the same request under another key"
+            found = first_difference(dict(then.request), redact_json(asked.request))  # as the journal keeps it
+            return found or "the same request under another key"
         if self.changed is not None:
             return f"since the last run have changed: {self.changed}"
         return "no run of this task with these inputs is in it" if self.run is None else "the run made no such call"
