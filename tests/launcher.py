@@ -141,6 +141,8 @@ class Launcher:
         """
         number = next(self._numbers)
         files = log / f"stdout-{number}", log / f"stderr-{number}"
+        for file in files:
+            file.touch()  # it may be killed before it has opened them
         pid = self.ask(
             args=[os.fspath(one) for one in args],
             cwd=str(cwd),

@@ -147,6 +147,8 @@ def open_replay(
         same = [_sealed_by(journal, source, identity)]
     found = next((run for run in same if run.artifact is not None), None) or next(iter(same), None)
     changed = identity.difference(runs[0].components) if runs and found is None else None
+    if changed is not None:
+        on_event(Warned(f"no run with these inputs is in the journal; since the last one have changed: {changed}"))
     record = found or RunRecord("", task.name, identity.hash, identity.components, {}, journal.generation(task.name))
     replay = Replay(journal, None if found is None else found.id, changed)
     stop = None
