@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
+
+Kind = Literal["lm", "embedding"]
+"""What a call asked: a language model, or an embedder that is no part of this process."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Call:
     """What the journal knows it by."""
     hit: bool = False
     """Whether the journal had it already."""
+    kind: Kind = "lm"
 
 
 @dataclass(frozen=True)

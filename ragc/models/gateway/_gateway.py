@@ -15,8 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,32 +27,30 @@ from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, respons
 from dspy.lm15 import Request, Response
 
 from ragc._secrets import redact_json
-from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError, RagcError
+from ragc.models._embeddings import Embedded
 from ragc.models._errors import ModelRefused
-from ragc.models._transport import listening
 from ragc.models.gateway._account import Account, Amounts
-from ragc.models.gateway._bounds import Counted, actual, worst_case
-from ragc.models.gateway._calls import Call, Recording, Tally, Usage, total
+from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
+from ragc.models.gateway._calls import Call, Kind, Recording, Tally, Usage, total
 from ragc.models.gateway._journal import Entry, Failure, Journal, Use
-from ragc.models.gateway._key import Asked, ask
-from ragc.models.gateway._limiter import Limiter
-from ragc.models.gateway._pace import START
+from ragc.models.gateway._key import Asked, ask, ask_embedding
 from ragc.models.gateway._replay import Replay, failure_of
 from ragc.models.gateway._retry import IN_A_RUN, Retry
+from ragc.models.gateway._sending import Sender
 from ragc.models.gateway._steps import Step, StopAt, current_step
 from ragc.models.gateway._watch import Watcher
 
 if TYPE_CHECKING:
     from dspy.utils.callback import BaseCallback
 
+    from ragc.models._embeddings import Embeddings
     from ragc.models._engine import Engine
     from ragc.project import Budget
 
 NOTHING = Amounts()
 ASYNC_THREADS = 64
 """Awaited calls of a run that can be under way at once."""
-CONCURRENCY = 16
-"""Calls under way at once with a model whose `threads` are not given."""
 _LOOK = 30.0
 """Seconds that one waits for another process's answer before it is looked whether that process is alive."""
 
@@ -66,6 +63,9 @@ class Sent:
     counted: Counted
     seconds: float
     """Model time, without retries and without waiting for a turn."""
+    kind: Kind = "lm"
+    refused: RagcError | None = None
+    """Why nobody can use it, although it was paid for: it is not kept."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,8 @@ class Gateway:
         """The worst case of the dearest call so far, in each dimension; no call in it."""
         self._paid = Tally()
         self._used: dict[str, Call] = {}
-        self._limiters: dict[tuple[str, ...], Limiter] = {}
+        self._sender = Sender(self.retry, self.account, self._check, self._tell)
         self._strangers: dict[str, None] = {}
-        self._wake = threading.Event()
         self._watcher = Watcher(self)
         self._pool: ThreadPoolExecutor | None = None
         self._setting = f"ragc_recordings_{id(self)}"  # DSPy takes its settings along into the threads that it starts
@@ -158,7 +157,7 @@ class Gateway:
             engine.settings.model,
             ask(request_to_dict(request), engine.answers, self.generation),
             lambda: worst_case(request, engine.settings, budget=self.budget),
-            lambda worst: self._sent(engine, request, worst),
+            lambda worst: self._completed(engine, request, worst),
             check=lambda entry: engine.check(response_from_dict(entry.response)),
         )
         response = response_from_dict(entry.response)
@@ -174,6 +173,22 @@ class Gateway:
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(pool, context.run, self.complete, engine, request)
 
+    def embed(self, endpoint: Embeddings, request: Mapping[str, Any], dimensions: int | None = None) -> Embedded:
+        """The vectors for the texts of `request` (`Embeddings.request`), like `complete`.
+
+        Raises what `complete` does, and ModelError for vectors that have other `dimensions`, where those are given.
+        Vectors that cannot be used are paid for, and asked for again by whoever asks again.
+        """
+        entry = self._call(
+            endpoint.settings.model,
+            ask_embedding(request, endpoint.answers, self.generation),
+            lambda: embedding_worst_case(request["input"], endpoint.settings, budget=self.budget),
+            lambda worst: self._embedded(endpoint, request, dimensions, worst),
+            check=lambda entry: endpoint.check(Embedded.from_json(entry.response), dimensions),
+            kind="embedding",
+        )
+        return Embedded.from_json(entry.response)
+
     def _call(
         self,
         model: str,
@@ -181,9 +196,10 @@ class Gateway:
         worst: Callable[[], Amounts],
         send: Callable[[Amounts], Sent],
         check: Callable[[Entry], None],
+        kind: Kind = "lm",
     ) -> Entry:
         """One call, from its key to its record. `check` raises where the entry is no answer."""
-        call = unanswered = Call(model, 0, 0, 0, 0.0, 0.0, key=asked.key)
+        call = unanswered = Call(model, 0, 0, 0, 0.0, 0.0, key=asked.key, kind=kind)
         try:
             entry, hit = self._once(asked, lambda: self._fetch(model, asked, worst, send))
             call = _as_call(model, entry, hit=hit)
@@ -235,7 +251,9 @@ class Gateway:
             raise self.replay.missing(asked, current_step(), example, ordinal)
         self._check()
         most = worst()
-        self._note_dear(most)
+        step = current_step()
+        if step is None or not step.is_aside:
+            self._note_dear(most)
         reservation = self.account.reserve(most)
         failure: Failure | None = None
         claimed = False
@@ -252,6 +270,9 @@ class Gateway:
             entry = self._entry(model, asked, sent)
             self._pay(_as_call(model, entry, hit=False))
             reservation.settle(sent.counted.amounts)
+            if sent.refused is not None:
+                failure = failure_of(sent.refused) if isinstance(sent.refused, ExampleError) else None
+                raise sent.refused
             self.journal.settle(asked.key, entry)
             claimed = False
             return entry, False
@@ -279,45 +300,44 @@ class Gateway:
                 return found
             self._check()
 
-    def _sent(self, engine: Engine, request: Request, worst: Amounts) -> Sent:
-        """Sends a request until it is answered. Raises what the last failure means, with the retries used up."""
-        limiter = self._limiter(engine)
-        waits = self.retry.start()
-        while True:
-            with limiter.turn(worst.input_tokens + worst.output_tokens, self.account.deadline) as turn:
-                self._check()
-                waits.attempt()
-                began = time.monotonic()
-                with listening() as heard:
-                    try:
-                        response = engine.inner.complete(request)
-                    except Exception as error:  # noqa: BLE001  whatever an engine raises is explained below
-                        turn.failed(error)
-                        failed = error
-                    else:
-                        turn.succeeded(heard.headers, response.usage.total_tokens)
-                        engine.answered = True
-                        return self._read(engine, request, response, time.monotonic() - began, worst)
-            # Outside the handler: the original, which may quote a key, is no context of what is raised.
-            wait = waits.after(failed, limited=True)
-            if wait is None:
-                raise engine.failure(failed)
-            self._wake.wait(wait)
-
-    def _read(self, engine: Engine, request: Request, response: Response, took: float, worst: Amounts) -> Sent:
-        """What came back, as the journal keeps it."""
-        counted = actual(response, request, engine.settings, worst)
-        if counted.doubt is not None:
-            self._tell(f"{engine.settings.model}: {counted.doubt}")
+    def _completed(self, engine: Engine, request: Request, worst: Amounts) -> Sent:
+        """The response, as the journal keeps it."""
+        most = worst.input_tokens + worst.output_tokens
+        response, took = self._sender.send(
+            engine, most, lambda: engine.inner.complete(request), lambda response: response.usage.total_tokens
+        )
+        counted = self._believed(engine.settings.model, actual(response, request, engine.settings, worst))
         seconds = (response.provider_data or {}).get("seconds")  # the local engine leaves waiting for its turn out
         answer = response_to_dict(response)
         return Sent(answer, counted, float(seconds) if isinstance(seconds, int | float) else took)
+
+    def _embedded(
+        self, endpoint: Embeddings, request: Mapping[str, Any], dimensions: int | None, worst: Amounts
+    ) -> Sent:
+        """The vectors, as the journal keeps them."""
+        embedded, took = self._sender.send(
+            endpoint, worst.input_tokens, lambda: endpoint.send(request), lambda embedded: embedded.input_tokens
+        )
+        counted = embedding_actual(embedded.input_tokens, endpoint.settings, worst)
+        counted = self._believed(endpoint.settings.model, counted)
+        refused: RagcError | None = None
+        try:
+            endpoint.check(embedded, dimensions)
+        except (ModelError, ExampleError) as error:
+            refused = error
+        return Sent(embedded.as_json(), counted, took, kind="embedding", refused=refused)
+
+    def _believed(self, model: str, counted: Counted) -> Counted:
+        """`counted`, and a person is told where it is not what the provider said."""
+        if counted.doubt is not None:
+            self._tell(f"{model}: {counted.doubt}")
+        return counted
 
     def _entry(self, model: str, asked: Asked, sent: Sent) -> Entry:
         counted = sent.counted
         return Entry(
             key=asked.key,
-            kind="lm",
+            kind=sent.kind,
             model=model,
             provider=str(asked.request.get("provider", "")),
             request=redact_json(asked.request),
@@ -426,6 +446,17 @@ class Gateway:
             yield step
         self.complete_step(step)
 
+    @contextmanager
+    def aside(self, label: str) -> Iterator[Step]:
+        """Around what a run pays for and does not decide on, such as an index, which outlives it.
+
+        The calls made inside are reserved, counted as paid and kept like any other; they are no use of the run, and no
+        part of its cost.
+        """
+        step = Step(-1, label)
+        with step.inside():
+            yield step
+
     def exhaust(self) -> None:
         """Count the budget as used up: what comes next is known not to fit."""
         self._is_exhausted = True
@@ -443,12 +474,8 @@ class Gateway:
     def stop(self, error: Exception) -> None:
         """No further call is begun: whoever waits or asks gets `error`. What is under way is received and kept."""
         self._stopped = error
-        self._wake.set()
         self.account.stop(error)
-        with self._lock:
-            limiters = list(self._limiters.values())
-        for limiter in limiters:
-            limiter.stop(error)
+        self._sender.stop(error)
 
     def refuse(self, error: RagcError) -> None:
         """Remember the first refusal for good."""
@@ -474,8 +501,8 @@ class Gateway:
     def status(self) -> Status:
         """What can be seen while it runs."""
         with self._lock:
-            limiters = list(self._limiters.values())
             paid, hits = self._paid.usage, self._hits
+        limiters = self._sender.limiters
         waiting = next((limiter.waiting_for for limiter in limiters if limiter.waiting_for), None)
         allowed = sum(limiter.concurrency for limiter in limiters)
         return Status(paid, hits, allowed, sum(limiter.retries for limiter in limiters), waiting)
@@ -516,22 +543,6 @@ class Gateway:
             raise self._stopped
         if self.fatal is not None:
             raise self.fatal
-
-    def _limiter(self, engine: Engine) -> Limiter:
-        with self._lock:
-            limiter = self._limiters.get(engine.address)
-            if limiter is None:
-                settings = engine.settings
-                limiter = Limiter(
-                    settings.threads or CONCURRENCY,
-                    name=settings.model,
-                    rpm=settings.rpm,
-                    tpm=settings.tpm,
-                    start=settings.threads or CONCURRENCY if engine.is_local else START,
-                    notify=self._tell,
-                )
-                self._limiters[engine.address] = limiter
-            return limiter
 
     def _pay(self, call: Call) -> None:
         with self._lock:
@@ -585,6 +596,7 @@ def _as_call(model: str, entry: Entry, *, hit: bool) -> Call:
         entry.seconds,
         key=entry.key,
         hit=hit,
+        kind=entry.kind,
     )
 
 

@@ -63,11 +63,21 @@ def ask(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int 
     `request` is JSON; `answers` says who answers it (provider, endpoint, weights).
     """
     call = _LM_CALL.get()
-    material: dict[str, Any] = {"request": request, **{name: value for name, value in answers.items() if value}}
+    part: dict[str, Any] = {}
     if call is not None:
         candidate = call.next_candidate()
-        material |= {"rollout_id": call.rollout} if call.rollout is not None else {}
-        material |= {"candidate": candidate} if candidate else {}
+        part |= {"rollout_id": call.rollout} if call.rollout is not None else {}
+        part |= {"candidate": candidate} if candidate else {}
+    return _asked(request, answers, part, generation)
+
+
+def ask_embedding(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int = 0) -> Asked:
+    """Unlike `ask`: a request for embeddings, which is no part of an LM call. A text has one vector."""
+    return _asked(request, answers, {}, generation)
+
+
+def _asked(request: Mapping[str, Any], answers: Mapping[str, Any], part: Mapping[str, Any], generation: int) -> Asked:
+    material = {"request": request, **{name: value for name, value in answers.items() if value}, **part}
     if generation:
         material["generation"] = generation
     return Asked(digest(canonical_json(material)), material)

@@ -38,6 +38,11 @@ class Step:
         with dspy.context(**{_STEP: self}):
             yield self
 
+    @property
+    def is_aside(self) -> bool:
+        """Whether it decides nothing, and is in no record: see `Gateway.aside`."""
+        return self.number < 0
+
     def note(self, use: Use, call: Call) -> None:
         """A call of this step has ended."""
         with self._lock:
