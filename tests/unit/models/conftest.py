@@ -44,7 +44,12 @@ def hosted(provider: Provider) -> MakeLM:
             retry=retry or Retry(attempts=3, first=0.001),
         )
         return dspy.LM(
-            engine.settings.model, engine=engine, async_engine=AsyncEngine(engine), cache=False, num_retries=0
+            engine.settings.model,
+            engine=engine,
+            async_engine=AsyncEngine(engine),
+            max_tokens=engine.settings.max_tokens,
+            cache=False,
+            num_retries=0,
         )
 
     return make
