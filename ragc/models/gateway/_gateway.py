@@ -23,21 +23,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dspy
-from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
+from dspy._vendor.lm15.serde import request_to_dict, response_from_dict
 from dspy.lm15 import Request, Response
 
 from ragc._secrets import redact_json
-from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError, RagcError
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
 from ragc.models._embeddings import Embedded
 from ragc.models._errors import ModelRefused
 from ragc.models.gateway._account import Account, Amounts
-from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
+from ragc.models.gateway._bounds import embedding_worst_case, worst_case
 from ragc.models.gateway._calls import Call, Kind, Recording, Tally, Usage, total
 from ragc.models.gateway._journal import Entry, Failure, Journal, Use
 from ragc.models.gateway._key import Asked, ask, ask_embedding
 from ragc.models.gateway._replay import Replay, failure_of
 from ragc.models.gateway._retry import IN_A_RUN, Retry
-from ragc.models.gateway._sending import Sender
+from ragc.models.gateway._sending import Sender, Sent
 from ragc.models.gateway._steps import Step, StopAt, current_step
 from ragc.models.gateway._watch import Watcher
 
@@ -53,19 +53,6 @@ ASYNC_THREADS = 64
 """Awaited calls of a run that can be under way at once."""
 _LOOK = 30.0
 """Seconds that one waits for another process's answer before it is looked whether that process is alive."""
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What came back for one request."""
-
-    response: dict[str, Any]
-    counted: Counted
-    seconds: float
-    """Model time, without retries and without waiting for a turn."""
-    kind: Kind = "lm"
-    refused: RagcError | None = None
-    """Why nobody can use it, although it was paid for: it is not kept."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +144,7 @@ class Gateway:
             engine.settings.model,
             ask(request_to_dict(request), engine.answers, self.generation),
             lambda: worst_case(request, engine.settings, budget=self.budget),
-            lambda worst: self._completed(engine, request, worst),
+            lambda worst: self._sender.complete(engine, request, worst),
             check=lambda entry: engine.check(response_from_dict(entry.response)),
         )
         response = response_from_dict(entry.response)
@@ -183,7 +170,7 @@ class Gateway:
             endpoint.settings.model,
             ask_embedding(request, endpoint.answers, self.generation),
             lambda: embedding_worst_case(request["input"], endpoint.settings, budget=self.budget),
-            lambda worst: self._embedded(endpoint, request, dimensions, worst),
+            lambda worst: self._sender.embed(endpoint, request, dimensions, worst),
             check=lambda entry: endpoint.check(Embedded.from_json(entry.response), dimensions),
             kind="embedding",
         )
@@ -299,39 +286,6 @@ class Gateway:
             if found is not None:
                 return found
             self._check()
-
-    def _completed(self, engine: Engine, request: Request, worst: Amounts) -> Sent:
-        """The response, as the journal keeps it."""
-        most = worst.input_tokens + worst.output_tokens
-        response, took = self._sender.send(
-            engine, most, lambda: engine.inner.complete(request), lambda response: response.usage.total_tokens
-        )
-        counted = self._believed(engine.settings.model, actual(response, request, engine.settings, worst))
-        seconds = (response.provider_data or {}).get("seconds")  # the local engine leaves waiting for its turn out
-        answer = response_to_dict(response)
-        return Sent(answer, counted, float(seconds) if isinstance(seconds, int | float) else took)
-
-    def _embedded(
-        self, endpoint: Embeddings, request: Mapping[str, Any], dimensions: int | None, worst: Amounts
-    ) -> Sent:
-        """The vectors, as the journal keeps them."""
-        embedded, took = self._sender.send(
-            endpoint, worst.input_tokens, lambda: endpoint.send(request), lambda embedded: embedded.input_tokens
-        )
-        counted = embedding_actual(embedded.input_tokens, endpoint.settings, worst)
-        counted = self._believed(endpoint.settings.model, counted)
-        refused: RagcError | None = None
-        try:
-            endpoint.check(embedded, dimensions)
-        except (ModelError, ExampleError) as error:
-            refused = error
-        return Sent(embedded.as_json(), counted, took, kind="embedding", refused=refused)
-
-    def _believed(self, model: str, counted: Counted) -> Counted:
-        """`counted`, and a person is told where it is not what the provider said."""
-        if counted.doubt is not None:
-            self._tell(f"{model}: {counted.doubt}")
-        return counted
 
     def _entry(self, model: str, asked: Asked, sent: Sent) -> Entry:
         counted = sent.counted

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ragc.errors import ExampleError, ModelError
+from dspy._vendor.lm15.serde import response_to_dict
+
+from ragc.errors import ExampleError, ModelError, RagcError
 from ragc.models._transport import listening
-from ragc.models.gateway._account import Account
+from ragc.models.gateway._account import Account, Amounts
+from ragc.models.gateway._bounds import Counted, actual, embedding_actual
+from ragc.models.gateway._calls import Kind
 from ragc.models.gateway._limiter import Limiter
 from ragc.models.gateway._pace import START
 from ragc.models.gateway._retry import Retry
+
+if TYPE_CHECKING:
+    from dspy.lm15 import Request
+
+    from ragc.models._embeddings import Embeddings
+    from ragc.models._engine import Engine
 
 CONCURRENCY = 16
 """Calls under way at once with a model whose `threads` are not given."""
@@ -46,6 +57,20 @@ class Endpoint(Protocol):
     def failure(self, error: Exception) -> ModelError | ExampleError: ...
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What came back for one request."""
+
+    response: dict[str, Any]
+    """As the journal keeps it."""
+    counted: Counted
+    seconds: float
+    """Model time, without retries and without waiting for a turn."""
+    kind: Kind = "lm"
+    refused: RagcError | None = None
+    """Why nobody can use it, although it was paid for: it is not kept."""
+
+
 class Sender:
     """Sends the requests of one run. One limiter an endpoint, for all threads."""
 
@@ -56,7 +81,38 @@ class Sender:
         self._limiters: dict[tuple[str, ...], Limiter] = {}
         self._wake = threading.Event()
 
-    def send(
+    def complete(self, engine: Engine, request: Request, worst: Amounts) -> Sent:
+        """The response to `request`. Raises what the last failure means, with the retries used up."""
+        most = worst.input_tokens + worst.output_tokens
+        response, took = self._send(
+            engine, most, lambda: engine.inner.complete(request), lambda response: response.usage.total_tokens
+        )
+        counted = self._believed(engine.settings.model, actual(response, request, engine.settings, worst))
+        seconds = (response.provider_data or {}).get("seconds")  # the local engine leaves waiting for its turn out
+        answer = response_to_dict(response)
+        return Sent(answer, counted, float(seconds) if isinstance(seconds, int | float) else took)
+
+    def embed(self, endpoint: Embeddings, request: Mapping[str, Any], dimensions: int | None, worst: Amounts) -> Sent:
+        """The vectors for the texts of `request`, refused where they cannot be used. Raises like `complete`."""
+        embedded, took = self._send(
+            endpoint, worst.input_tokens, lambda: endpoint.send(request), lambda embedded: embedded.input_tokens
+        )
+        counted = embedding_actual(embedded.input_tokens, endpoint.settings, worst)
+        counted = self._believed(endpoint.settings.model, counted)
+        refused: RagcError | None = None
+        try:
+            endpoint.check(embedded, dimensions)
+        except (ModelError, ExampleError) as error:
+            refused = error
+        return Sent(embedded.as_json(), counted, took, kind="embedding", refused=refused)
+
+    def _believed(self, model: str, counted: Counted) -> Counted:
+        """`counted`, and a person is told where it is not what the provider said."""
+        if counted.doubt is not None:
+            self._tell(f"{model}: {counted.doubt}")
+        return counted
+
+    def _send(
         self, endpoint: Endpoint, most: int, attempt: Callable[[], Reply], tokens: Callable[[Reply], int | None]
     ) -> tuple[Reply, float]:
         """The reply that `attempt` brought at last, and the seconds that this one took.
@@ -64,7 +120,7 @@ class Sender:
         `most` is the number of tokens that it may take, `tokens` says how many it did. Raises what the last failure
         means, with the retries used up.
         """
-        limiter = self.limiter(endpoint)
+        limiter = self._limiter(endpoint)
         waits = self._retry.start()
         while True:
             with limiter.turn(most, self._account.deadline) as turn:
@@ -87,8 +143,7 @@ class Sender:
                 raise endpoint.failure(failed)
             self._wake.wait(wait)
 
-    def limiter(self, endpoint: Endpoint) -> Limiter:
-        """The limiter of an endpoint."""
+    def _limiter(self, endpoint: Endpoint) -> Limiter:
         with self._lock:
             limiter = self._limiters.get(endpoint.address)
             if limiter is None:
