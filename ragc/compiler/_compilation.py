@@ -171,12 +171,17 @@ class Compilation:
     def _pilot(self, program: dspy.Module) -> dict[str, Outcome]:
         """Answers the first validation questions, estimates from them and refuses a budget that is too small."""
         first = self.validation[:PILOT]
-        fundable = self.replay or self.opened.known or self.gateway.begun_before
+        fundable = self.replay or self.opened.known or self.gateway.admitted > 1  # it has got past here before
         if not fundable:  # not even the pilot is paid for where one call a question is too much
             fewest = self._estimate(from_prompts(self.bench, program, first[:1]), already=0)
             refuse_unfundable(Budget(calls=self.budget.calls), fewest)
-        with self.gateway.step("pilot"):
-            pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
+        try:
+            with self.gateway.step("pilot"):
+                pilot = self.bench.evaluator.evaluate(program, first, on_outcome=telling(self.on_event, "pilot"))
+        except BudgetExhausted:
+            if not fundable:
+                refuse_unfundable(self.budget, self._estimate(from_prompts(self.bench, program, first[:1]), already=0))
+            raise
         seen = self._observe(pilot)
         self.estimated = seen or self._estimate(from_prompts(self.bench, program, first), already=0)
         if seen is not None and not fundable:
@@ -195,6 +200,10 @@ class Compilation:
     def _after_baseline(self, baseline: Candidate) -> None:
         """Tells what the uncompiled program scored, and what the run will take."""
         evaluation = baseline.evaluation
+        if not evaluation.n:
+            last = next(outcome.error for outcome in reversed(evaluation.outcomes) if outcome.error is not None)
+            questions = counted(evaluation.errors, "validation question")
+            raise TooManyErrors(f"none of {questions} was answered; the last error: {last}", evaluation.outcomes)
         self.baseline = evaluation
         self._set_aside(evaluation)
         scores = [outcome.score for outcome in evaluation.scored if outcome.score is not None]

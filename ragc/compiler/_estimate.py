@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import dspy
@@ -164,7 +165,8 @@ def estimate(
 ) -> Estimate:
     """The whole run from what one question takes; `already` is the number of questions that the pilot answered.
 
-    `most` is the same for a dear question; `margin` what one call is reserved at, which the last one needs free.
+    `most` is the same for a dear question; `margin` what one call is
+    reserved at, which the search's last one needs free, and the test's.
     """
     plan = work or Work(training=0, candidates=1)
     high = most or one
@@ -176,13 +178,13 @@ def estimate(
     least = plain + plan.dearer * (validation + test)
     smallest: dict[str, float] = {
         "calls": math.ceil(fewest * high.calls),
-        "input_tokens": math.ceil(least * high.input_tokens) + margin.input_tokens,
-        "output_tokens": math.ceil(fewest * high.output_tokens) + margin.output_tokens,
+        "input_tokens": math.ceil(least * high.input_tokens) + 2 * math.ceil(plan.dearer * margin.input_tokens),
+        "output_tokens": math.ceil(fewest * high.output_tokens) + 2 * margin.output_tokens,
     }
     usd = seconds = None
     if one.usd is not None and high.usd is not None:
         usd = (runs * one.usd, dear * high.usd)
-        smallest["usd"] = least * high.usd + float(margin.usd)
+        smallest["usd"] = least * high.usd + 2 * plan.dearer * float(margin.usd)
     if one.seconds is not None:
         seconds = ((runs - already) * one.seconds, (plain - already + SLOWER * shown) * one.seconds)
         smallest["seconds"] = math.ceil(fewest * one.seconds)
@@ -208,7 +210,7 @@ def refuse_unfundable(budget: Budget, plan: Estimate) -> None:
         flag = f"--budget-{name.replace('_', '-')}"
         if name == "usd":
             enough = math.ceil(least * 100) / 100
-            shown, needed = f"${cap:g}", f"about ${enough:.2f} ({flag} {enough:.2f})"
+            shown, needed = f"${Decimal(str(cap)):f}", f"about ${enough:.2f} ({flag} {enough:.2f})"
         else:
             unit = name.replace("_", " ")
             about = "" if name == "calls" else "about "
