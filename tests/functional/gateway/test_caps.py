@@ -43,7 +43,7 @@ def scene_with(folder: Path, provider: Provider, launcher: Launcher, **model: An
     return scene, Meter(provider)
 
 
-CAPS = [("calls", 45), ("output_tokens", 800)]
+CAPS = [("calls", 45), ("usd", 0.07), ("input_tokens", 70_000), ("output_tokens", 800)]
 
 
 @pytest.mark.parametrize(("cap", "amount"), CAPS)
@@ -51,7 +51,7 @@ def test_a_cap_holds_with_16_threads_and_its_remainder_pays_for_the_test(
     tmp_path: Path, hosted_model: Provider, launcher: Launcher, cap: str, amount: float
 ) -> None:
     scene, meter = scene_with(tmp_path, hosted_model, launcher, threads=16)
-    done = scene.compile(*MANY, f"--budget-{cap.replace('_', '-')}", str(amount))
+    done = scene.compile("--set", "candidates=30", f"--budget-{cap.replace('_', '-')}", str(amount))
     assert (done.returncode, done.json["stopped"]) == (3, "budget"), done.stderr
     assert done.json["verdict"] != "not tested"
     spent = {"calls": meter.calls, "usd": meter.usd, "input_tokens": meter.input, "output_tokens": meter.output}[cap]
