@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
+from math import lcm
 from typing import TYPE_CHECKING, Any, Literal
 
 from ragc.models._routes import LOCAL, Route, route
 
 if TYPE_CHECKING:
-    from dspy.lm15 import Request, Response
+    from dspy.lm15 import Request
 
     from ragc.project import EmbedderSettings, ModelSettings, Price
 
@@ -42,6 +43,7 @@ _RATES: dict[str, tuple[Literal["input", "output"], bool]] = {
     "output_cost_per_video_token": ("output", False),
 }
 _RATE = re.compile(rf"({'|'.join(_RATES)})(_above_1hr)?(?:_above_(\d+)k_tokens)?(?:_([a-z]+))?")
+_ABOVE = re.compile(r"_above_(\d+)k_tokens")
 # What some models charge beside tokens: DSPy's estimate leaves it out, so that their price is not known.
 _FEES = (
     "citation_cost_per_token",
@@ -69,7 +71,7 @@ class Rate:
     """Only for tokens of images, sound and the like."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What a model charges and what it allows."""
 
@@ -86,6 +88,8 @@ class Terms:
     """Tokens that a prompt can have at most; None: not known."""
     longest: int | None
     """Tokens that a response can have at most; None: not known."""
+    _most: dict[tuple[object, ...], tuple[int, int, int]] = field(default_factory=dict, repr=False, compare=False)
+    """The dearest rates by the case: nearly all calls are of the same one."""
 
     def dearest(self, inputs: int, outputs: int, request: Request | None = None) -> Fraction | None:
         """The most that so many tokens can cost, whatever of them is cached, written to a cache or reasoning.
@@ -97,19 +101,37 @@ class Terms:
             return None
         config = None if request is None else request.config
         tier = None if config is None else config.service_tier or (config.extensions or {}).get("service_tier")
-        tiers = {"", "priority"} if tier in (None, "auto") else {"", tier}
         hour = config is not None and config.cache is not None and config.cache.retention == "long"
         media = request is not None and has_media(request)
-        apply = [
-            rate
-            for rate in self.rates
-            if rate.above < max(inputs, 1)
-            and rate.tier in tiers
-            and (hour or not rate.hour)
-            and (media or not rate.media)
-        ]
-        most = {side: max((rate.usd for rate in apply if rate.side == side), default=0) for side in ("input", "output")}
-        return _up(inputs * most["input"] + outputs * most["output"])
+        longer = bisect_left(self._lengths, max(inputs, 1))
+        case = (tier, hour, media, longer)
+        most = self._most.get(case)
+        if most is None:
+            tiers = {"", "priority"} if tier in (None, "auto") else {"", tier}
+            most = self._most[case] = _dearest(
+                rate
+                for rate in self.rates
+                if rate.above < max(inputs, 1)
+                and rate.tier in tiers
+                and (hour or not rate.hour)
+                and (media or not rate.media)
+            )
+        input_rate, output_rate, parts = most
+        return up(inputs * input_rate + outputs * output_rate, parts)
+
+    @functools.cached_property
+    def _lengths(self) -> list[int]:
+        """The lengths of a prompt from which on other rates hold."""
+        return sorted({rate.above for rate in self.rates or ()})
+
+
+def _dearest(rates: Iterator[Rate]) -> tuple[int, int, int]:
+    """The dearest rate of an input and of an output token, in the parts of a dollar that come third."""
+    most = {"input": Fraction(), "output": Fraction()}
+    for rate in rates:
+        most[rate.side] = max(most[rate.side], rate.usd)
+    parts = lcm(*(usd.denominator for usd in most.values()))
+    return int(most["input"] * parts), int(most["output"] * parts), parts
 
 
 def find_price(settings: ModelSettings | EmbedderSettings) -> Price | None:
@@ -125,7 +147,7 @@ def find_price(settings: ModelSettings | EmbedderSettings) -> Price | None:
     provider, model = _address(settings)
     if provider == "local":
         return Price(input=0.0, output=0.0, cached_input=0.0)
-    entry = _listed(provider, model)
+    entry = list_entry(provider, model)
     rates = [_rate(entry, name) for name in ("input_cost_per_token", "output_cost_per_token")]
     if rates[0] is None or rates[1] is None or _has_fees(provider, entry):
         return None
@@ -137,7 +159,7 @@ def terms(settings: ModelSettings | EmbedderSettings) -> Terms:
     """What `settings.model` charges and allows. Raises ModelError for an unknown model string."""
     provider, model = _address(settings)
     local = provider == "local"
-    entry = {} if local else _listed(provider, model)
+    entry = {} if local else list_entry(provider, model)
     rates: tuple[Rate, ...] | None = None
     if settings.price is not None:
         rates = tuple(_configured(settings.price.model_dump(exclude_none=True)))
@@ -152,80 +174,6 @@ def terms(settings: ModelSettings | EmbedderSettings) -> Terms:
         window=_count(entry, "max_input_tokens"),
         longest=_count(entry, "max_output_tokens") or _count(entry, "max_tokens"),
     )
-
-
-def charge(response: Response, request: Request, known: Terms) -> Fraction | None:
-    """US dollars for one response; None: no price is known.
-
-    A configured price counts input, cached input and output. The list knows more (long contexts, service tiers, writing
-    to a cache), so that DSPy's own estimate is asked for a listed one; where it cannot tell, the dearest rates count.
-    """
-    from dspy.clients.costs import estimate_cost
-
-    if known.rates is None or hosted_tools(request):
-        return None
-    if known.local:
-        return Fraction()
-    inputs, cached, outputs = counted(response, known.provider)
-    if not known.listed:
-        fresh, *rest = [rate.usd for rate in known.rates if rate.side == "input"]
-        written = next(rate.usd for rate in known.rates if rate.side == "output")
-        return _up((inputs - cached) * fresh + cached * (rest[0] if rest else fresh) + outputs * written)
-    estimate, _ = estimate_cost(response, provider=known.provider, requested_model=known.model, request=request)
-    if estimate is None:
-        return known.dearest(inputs, outputs, request)
-    return Fraction(round(Fraction(estimate) * UNIT), UNIT)
-
-
-def counted(response: Response, provider: str) -> tuple[int, int, int]:
-    """Input tokens (cached ones included), cached input tokens and output tokens (reasoning included) as reported.
-
-    What is not reported counts as none.
-    """
-    from dspy.clients.call_result import usage_dict
-
-    usage = usage_dict(response, provider)
-    inputs, outputs = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-    return inputs, (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0, outputs
-
-
-def cost(response: Response, request: Request, *, found: Route, price: Price | None, configured: bool) -> float | None:
-    """US dollars for one response; None: no price is known.
-
-    A configured price counts input, cached input and output. DSPy's list knows more (long contexts, service tiers,
-    writing to a cache), so that for an unconfigured model its own estimate is asked first.
-    """
-    from dspy.clients.costs import estimate_cost
-
-    if found.engine == "local":
-        return 0.0
-    if not configured:
-        estimate, _ = estimate_cost(response, provider=found.provider, requested_model=found.model, request=request)
-        if estimate is not None:
-            return float(estimate)
-    if price is None:
-        return None
-    inputs, cached, outputs = tokens(response, request, found.provider)
-    cached_price = price.input if price.cached_input is None else price.cached_input
-    return ((inputs - cached) * price.input + cached * cached_price + outputs * price.output) / MILLION
-
-
-def tokens(response: Response, request: Request, provider: str) -> tuple[int, int, int]:
-    """Input tokens (cached ones included), cached input tokens, output tokens (reasoning included).
-
-    A count that the endpoint does not report is estimated from the text, four bytes to a token.
-    """
-    from dspy.clients.call_result import usage_dict
-
-    usage = usage_dict(response, provider)
-    inputs, outputs = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    if inputs is None:
-        system = request.system if isinstance(request.system, str) else ""
-        inputs = estimate_tokens(system + "".join(message.text or "" for message in request.messages))
-    if outputs is None:
-        outputs = estimate_tokens(response.text or "")
-    return int(inputs), min(int(cached), int(inputs)), int(outputs)
 
 
 def estimate_tokens(text: str) -> int:
@@ -284,14 +232,20 @@ _IN_PROCESS = {LOCAL.removesuffix("/"), "fastembed"}
 
 def listed(found: Route) -> dict[str, Any]:
     """What the carried list says about the model that answers; empty: nothing."""
-    return _listed(found.provider, found.model)
+    return list_entry(found.provider, found.model)
 
 
-@functools.cache
-def _listed(provider: str, model: str) -> dict[str, Any]:
+@functools.lru_cache(maxsize=256)
+def list_entry(provider: str, model: str) -> dict[str, Any]:
+    """What the carried list says about a provider's model; empty: nothing."""
     from dspy.clients.model_metadata import model_info
 
     return dict(model_info(provider, model))
+
+
+def longer_prompts(entry: dict[str, Any]) -> set[int]:
+    """Tokens of a prompt above which an entry of the list has other rates."""
+    return {1000 * int(found[1]) for key in entry if (found := _ABOVE.search(key))}
 
 
 def _configured(price: dict[str, float]) -> Iterator[Rate]:
@@ -327,5 +281,6 @@ def _count(entry: dict[str, Any], name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _up(usd: Fraction | int) -> Fraction:
-    return Fraction(ceil(usd * UNIT), UNIT)
+def up(usd: int, parts: int) -> Fraction:
+    """So many parts of a dollar in whole `UNIT`s, rounded up."""
+    return Fraction(-(-usd * UNIT // parts), UNIT)

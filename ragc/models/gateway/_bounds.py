@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from ragc._files import canonical_json
 from ragc.errors import BudgetError
+from ragc.models._charge import charge, counted
 from ragc.models._local import CONTEXT, MAX_TOKENS
-from ragc.models._prices import Terms, charge, counted, find_price, has_media, hosted_tools, require_price, terms
+from ragc.models._prices import Terms, find_price, has_media, hosted_tools, require_price, terms
 from ragc.models.gateway._account import Amounts
 
 if TYPE_CHECKING:

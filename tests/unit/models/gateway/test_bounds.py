@@ -29,8 +29,9 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from ragc.errors import BudgetError
+from ragc.models._charge import charge
 from ragc.models._local import LocalEngine
-from ragc.models._prices import Terms, find_price, terms
+from ragc.models._prices import UNIT, Terms, find_price, terms
 from ragc.models.gateway import (
     Amounts,
     Counted,
@@ -123,6 +124,24 @@ def test_dspys_estimate_is_never_above_the_dearest_rates(
     assert dearest is not None
     # DSPy adds floats
     assert estimate is None or Fraction(estimate) <= dearest * (1 + Fraction(1, 10**12))
+
+
+@profile(max_examples=400, deadline=None, database=None)
+@given(calls())
+def test_a_response_costs_what_dspy_estimates(call: tuple[Terms, Request, Response, int, int]) -> None:
+    known, request, response, _, _ = call
+    estimate, _ = estimate_cost(response, provider=known.provider, requested_model=known.model, request=request)
+    charged = charge(response, request, known)
+    assert charged is not None
+    assert estimate is None or abs(charged - Fraction(estimate)) <= Fraction(1, UNIT) + Fraction(estimate) / 10**12
+
+
+def test_rates_for_long_prompts_hold_from_their_length_on() -> None:
+    known, output = terms(lm(SONNET)), 10
+    for inputs, rate in ((200_000, 3), (200_001, 6)):
+        written = 15 if rate == 3 else Fraction(225, 10)
+        expected = (inputs * rate + output * written) / Fraction(10**6)
+        assert charge(answering(Usage(inputs, output)), asking(), known) == expected
 
 
 @pytest.mark.parametrize(
