@@ -102,7 +102,7 @@ class LazyArtifact:
 
 
 def _loaded(path: Path) -> Artifact:
-    """The artifact. Nobody looks for garbage meanwhile: what is imported stays, and looking takes a tenth of the time."""
+    """The artifact. No looking for garbage meanwhile: what is imported stays, and looking takes a tenth of the time."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -6,6 +6,7 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -22,21 +23,22 @@ class Pool:
     behind an exception; but one of a class in `later`, raised in a batch before its turn, is not kept: the batch rests,
     and the item is run again in its turn.
 
-    Threads end by themselves when nothing is left to start, and are no reason for a process to go on.
+    Threads end by themselves when nothing is left to start, and are no reason for a process to go on. Ctrl-C may come
+    anywhere: the lock is a plain one, because a Condition that is interrupted on its way in stays locked for ever.
     """
 
     def __init__(self, threads: int, *, later: tuple[type[BaseException], ...] = ()) -> None:
         self.threads = threads
         self.later = later
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
         self._queue: deque[Batch[Any]] = deque()
         self._working = 0
-        self._waiting: list[Callable[[], bool]] = []
+        self._waiting: list[_Waiter] = []
 
     def begin(self, work: Callable[[Any], Result], items: Sequence[Any]) -> Batch[Result]:
         """Puts `items` behind what was begun before; `work` runs on each in a copy of the caller's context."""
         batch = Batch(self, work, items)
-        with self._changed:
+        with self._lock:
             self._queue.append(batch)
             try:
                 self._hire()
@@ -48,16 +50,16 @@ class Pool:
     @property
     def is_short(self) -> bool:
         """Whether fewer items than threads wait to be started: soon a thread will have nothing to do."""
-        with self._changed:
+        with self._lock:
             return self._is_short()
 
     def clear(self) -> None:
         """Cancels what has not started and waits for what is in flight, in every batch."""
-        with self._changed:
+        with self._lock:
             batches = list(self._queue)
             for batch in reversed(batches):
                 self._cancel(batch)
-            self._wait_for_end(*batches)
+        self._wait_for_end(*batches)
 
     # -- for batches, with the lock held
 
@@ -102,22 +104,32 @@ class Pool:
         self._hire()
 
     def _tell(self) -> None:
-        if any(urgent() for urgent in self._waiting):
-            self._changed.notify_all()
+        for waiter in self._waiting:
+            if waiter.urgent() and waiter.bell.locked():
+                waiter.bell.release()
+
+    # -- for batches, without the lock
 
     def _wait(self, ready: Callable[[], bool], urgent: Callable[[], bool]) -> None:
         """Until `ready`, which is looked at when it is `urgent` and now and then.
 
         Waking whoever reads for each result would take a tenth of the CPU of a model that answers at once.
         """
-        if ready():
-            return
-        self._waiting.append(urgent)
+        waiter = _Waiter(urgent)
+        waiter.bell.acquire()
+        with self._lock:
+            if ready():
+                return
+            self._waiting.append(waiter)
         try:
-            while not ready():
-                self._changed.wait(LOOK)
+            while True:
+                waiter.bell.acquire(timeout=LOOK)
+                with self._lock:
+                    if ready():
+                        return
         finally:
-            self._waiting.remove(urgent)
+            with self._lock:
+                self._waiting.remove(waiter)
 
     def _wait_for_end(self, *batches: Batch[Any]) -> None:
         def have_ended() -> bool:
@@ -128,15 +140,24 @@ class Pool:
     # -- in the threads
 
     def _serve(self) -> None:
-        with self._changed:
+        with self._lock:
             job = self._take()
         while job is not None:
             batch, number, is_early = job
             done = batch.attempt(number)
-            with self._changed:
+            with self._lock:
                 batch.keep(number, done, is_early=is_early)
                 job = self._take()
                 self._tell()
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiter:
+    """A thread that waits until its bell is released, or has a look by itself."""
+
+    urgent: Callable[[], bool]
+    """Whether it is to be woken at once."""
+    bell: threading.Lock = field(default_factory=threading.Lock)
 
 
 class _Done(Generic[Result]):
@@ -197,22 +218,20 @@ class Batch(Iterator[Result]):
 
         With `or_short` it comes back as well when the pool has fewer items to start than threads.
         """
-        with self._pool._changed:
+
+        def is_short() -> bool:
+            return or_short and self._pool._is_short()
+
+        with self._pool._lock:
             self._take_turn()
-
-            def is_short() -> bool:
-                return or_short and self._pool._is_short()
-
-            self._pool._wait(
-                lambda: self._is_ready() or is_short(), lambda: not self.running or self.failed or is_short()
-            )
-            return self._is_ready()
+        self._pool._wait(lambda: self._is_ready() or is_short(), lambda: not self.running or self.failed or is_short())
+        return self._is_ready()
 
     def close(self) -> None:
         """Cancels what has not started and waits for what is in flight, so that its cost is counted."""
-        with self._pool._changed:
+        with self._pool._lock:
             self._pool._cancel(self)
-            self._pool._wait_for_end(self)
+        self._pool._wait_for_end(self)
 
     def _take_turn(self) -> None:
         if not self.has_turn:

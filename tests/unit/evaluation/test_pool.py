@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextvars
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from ragc.evaluation._pool import Pool
+
+
+UNDER_FIRE = Path(__file__).with_name("pool_under_fire.py")
 
 
 class Later(Exception):
@@ -211,3 +217,10 @@ def test_whoever_waits_is_woken_when_the_pool_runs_short() -> None:
 
 def test_no_items_are_no_work() -> None:
     assert list(Pool(3).begin(str, [])) == []
+
+
+def test_an_interrupt_at_any_moment_leaves_the_pool_working() -> None:
+    command = [sys.executable, "-W", "ignore", str(UNDER_FIRE), "250"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
