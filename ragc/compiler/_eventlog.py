@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from ragc._files import write_error
 from ragc._secrets import redact, redact_json
 from ragc.compiler._events import Event, Finished, OnEvent, Seen, Warned, Working
+from ragc.errors import RagcError
 
 if TYPE_CHECKING:
     from ragc.models import Gateway
@@ -26,7 +28,8 @@ class Teller:
     """Hands every event on, with what can be seen of the calls, and appends it to a file: one JSON object a line.
 
     A context manager. Each line has `at` (UTC) and `event` (`working`, `finished`, `warned`, at the end `result` or
-    `error`), and the event's own fields. Lines are written as things happen, and hold no secret.
+    `error`), and the event's own fields. Lines are written as things happen, and hold no secret; where the disk refuses
+    one, RagcError is raised.
     """
 
     def __init__(self, listener: OnEvent, path: Path | None) -> None:
@@ -34,6 +37,7 @@ class Teller:
         self.gateway: Gateway | None = None
         """The run's, once it is open."""
         self._listener = listener
+        self._path = path
         self._file: TextIO | None = None
         self._told: set[str] = set()
         self._counts: deque[tuple[float, int]] = deque()
@@ -50,10 +54,12 @@ class Teller:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._write("error", {"kind": type(error).__name__, "text": redact(str(error))})
+        with suppress(RagcError, OSError):  # a full disk has its error already
+            if error is not None:
+                self._write("error", {"kind": type(error).__name__, "text": redact(str(error))})
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
 
     def __call__(self, event: Event) -> None:
         """Tell one event."""
@@ -101,7 +107,11 @@ class Teller:
         )
 
     def _write(self, name: str, fields: dict[str, Any]) -> None:
-        if self._file is not None:
-            at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            line = redact_json({"at": at, "event": name, **fields})
+        if self._file is None or self._path is None:
+            return
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = redact_json({"at": at, "event": name, **fields})
+        try:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise write_error(self._path, error) from error

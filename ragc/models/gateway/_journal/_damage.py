@@ -51,7 +51,7 @@ def why_damaged(database: Database) -> str | None:
             check(connection, database.name)
             found = connection.execute("PRAGMA integrity_check(1)").get
             if found != "ok":
-                return str(found)
+                return " ".join(str(found).split())
             for row in unsound(connection):
                 return f"a row of {row.table} is not what was stored"
             for _ in requests_without_texts(connection):

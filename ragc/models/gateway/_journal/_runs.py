@@ -129,7 +129,7 @@ def record_step(connection: apsw.Connection, run: str, step: StepRecord) -> None
 
 
 def steps(connection: apsw.Connection, run: str, number: int | None = None) -> list[StepRecord]:
-    """Return the complete steps of a run in order, or the one of this number."""
+    """Return the complete steps of a run in order, or the one of this number. A use of no step is left out."""
     only, values = ("", (run,)) if number is None else (" AND number = ?", (run, number))
     labels = list(connection.execute(f"SELECT number, label FROM steps WHERE run = ?{only} ORDER BY number", values))
     used: dict[int, list[Use]] = {number: [] for number, _ in labels}
@@ -139,7 +139,8 @@ def steps(connection: apsw.Connection, run: str, number: int | None = None) -> l
         values,
     )
     for step, example, ordinal, key, error in rows:
-        used[step].append(Use(example, ordinal, key.hex(), error))
+        if step in used:
+            used[step].append(Use(example, ordinal, key.hex(), error))
     return [StepRecord(number, label, tuple(used[number])) for number, label in labels]
 
 

@@ -48,6 +48,7 @@ def salvage(path: Path, new: apsw.Connection) -> int:
                 mended.with_name(f"{mended.name}{suffix}").unlink(missing_ok=True)
     for row in list(unsound(new)):
         new.execute(f"DELETE FROM {row.table} WHERE {row.where}", row.values)
+    new.execute("DELETE FROM uses WHERE NOT EXISTS (SELECT 1 FROM steps AS s WHERE s.run = uses.run AND number = step)")
     _replace_origins(new)
     _replace_requests(new)
     kept: int = new.execute("SELECT count(*) FROM entries").get

@@ -190,6 +190,18 @@ def test_a_price_that_was_changed_is_not_believed(path: Path) -> None:
         assert journal.summary().total.usd == (ENTRIES - 1) * Fraction(1, 1000)
 
 
+def test_what_was_used_by_a_step_that_is_lost_is_left_out(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("DELETE FROM steps")
+    connection.close()
+    with Journal.open(path) as journal:
+        assert journal.steps_of("r1") == []
+    flip(path, 0)
+    with Journal.open(path) as journal:
+        journal.record_step("r1", 0, "baseline", [Use("e1", 0, key(1))])
+        assert len(journal.steps_of("r1")) == 1
+
+
 def test_a_suspicion_that_does_not_hold_sets_nothing_aside(path: Path) -> None:
     suspicion = path.with_name("journal.db.suspect")
     suspicion.touch()
