@@ -1,6 +1,6 @@
 """Interrupts whoever reads from a pool at random moments, some hundred times, and looks whether it goes on working.
 
-`python pool_under_fire.py ROUNDS` prints how many rounds were interrupted. A lock that stays locked hangs it.
+`python pool_under_fire.py ROUNDS` writes how many rounds were interrupted. A lock that stays locked hangs it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
         pool.clear()
         assert list(pool.begin(work, items)) == items
-    print(interrupted)
+    sys.stdout.write(f"{interrupted}\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import pytest
 
 from ragc.evaluation._pool import Pool
 
-
 UNDER_FIRE = Path(__file__).with_name("pool_under_fire.py")
 
 
