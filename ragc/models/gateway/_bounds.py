@@ -74,9 +74,9 @@ def worst_case(
 ) -> Amounts:
     """The most that the one response to `request` can take.
 
-    `canonical` is the request as canonical JSON, where that is at hand; `count_tokens` the tokenizer of a model that
-    runs in this process. Raises BudgetError, with the line to write, where a cap of `budget` depends on what cannot be
-    bounded: no price, no longest response, no window, tools that the provider bills by itself.
+    `canonical` is canonical JSON that holds the request, where it is at hand; `count_tokens` the tokenizer of a model
+    that runs in this process. Raises BudgetError, with the line to write, where a cap of `budget` depends on what
+    cannot be bounded: no price, no longest response, no window, tools that the provider bills by itself.
     """
     known = terms(settings)
     if budget.usd is not None and known.rates is None:

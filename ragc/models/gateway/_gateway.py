@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dspy
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from ragc.models._embeddings import Embeddings
     from ragc.models._engine import Engine
     from ragc.project import Budget
+
+Answer = TypeVar("Answer")
 
 NOTHING = Amounts()
 ASYNC_THREADS = 64
@@ -140,14 +142,20 @@ class Gateway:
 
         Raises ModelError, ExampleError or BudgetExhausted (each a DSPy LMError as well), or what `stop` was given.
         """
-        entry = self._call(
+
+        def read(entry: Entry) -> Response:
+            response = response_from_dict(entry.response)
+            engine.check(response)
+            return response
+
+        asked = ask(request_to_dict(request), engine.answers, self.generation)
+        response = self._call(
             engine.settings.model,
-            ask(request_to_dict(request), engine.answers, self.generation),
-            lambda: worst_case(request, engine.settings, budget=self.budget),
+            asked,
+            lambda: worst_case(request, engine.settings, budget=self.budget, canonical=asked.canonical),
             lambda worst: self._sender.complete(engine, request, worst),
-            check=lambda entry: engine.check(response_from_dict(entry.response)),
+            read,
         )
-        response = response_from_dict(entry.response)
         self.resolved[engine.settings.model] = response.model
         return response
 
@@ -166,15 +174,20 @@ class Gateway:
         Raises what `complete` does, and ModelError for vectors that have other `dimensions`, where those are given.
         Vectors that cannot be used are paid for, and asked for again by whoever asks again.
         """
-        entry = self._call(
+
+        def read(entry: Entry) -> Embedded:
+            embedded = Embedded.from_json(entry.response)
+            endpoint.check(embedded, dimensions)
+            return embedded
+
+        return self._call(
             endpoint.settings.model,
             ask_embedding(request, endpoint.answers, self.generation),
             lambda: embedding_worst_case(request["input"], endpoint.settings, budget=self.budget),
             lambda worst: self._sender.embed(endpoint, request, dimensions, worst),
-            check=lambda entry: endpoint.check(Embedded.from_json(entry.response), dimensions),
+            read,
             kind="embedding",
         )
-        return Embedded.from_json(entry.response)
 
     def _call(
         self,
@@ -182,15 +195,15 @@ class Gateway:
         asked: Asked,
         worst: Callable[[], Amounts],
         send: Callable[[Amounts], Sent],
-        check: Callable[[Entry], None],
+        read: Callable[[Entry], Answer],
         kind: Kind = "lm",
-    ) -> Entry:
-        """One call, from its key to its record. `check` raises where the entry is no answer."""
+    ) -> Answer:
+        """One call, from its key to its record. `read` raises where the entry is no answer."""
         call = unanswered = Call(model, 0, 0, 0, 0.0, 0.0, key=asked.key, kind=kind)
         try:
             entry, hit = self._once(asked, lambda: self._fetch(model, asked, worst, send))
             call = _as_call(model, entry, hit=hit)
-            check(entry)
+            answer = read(entry)
             failed = self._failed_then(asked)
             if failed is not None:
                 call = unanswered
@@ -201,7 +214,7 @@ class Gateway:
                 self.refuse(error)
             raise
         self._record(asked, call)
-        return entry
+        return answer
 
     def _once(self, asked: Asked, fetch: Callable[[], tuple[Entry, bool]]) -> tuple[Entry, bool]:
         """What `fetch` brings, called by one of the threads that ask for the same key at once; the others wait for it.

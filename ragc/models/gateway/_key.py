@@ -8,7 +8,7 @@ other than 0 is part of it, so that `--fresh` asks everything anew.
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dspy.utils.callback import BaseCallback
@@ -26,6 +26,8 @@ class Asked:
     key: str
     request: dict[str, Any]
     """Everything that the key is made of."""
+    canonical: bytes = field(repr=False)
+    """The same as canonical JSON."""
 
 
 @dataclass
@@ -80,4 +82,5 @@ def _asked(request: Mapping[str, Any], answers: Mapping[str, Any], part: Mapping
     material = {"request": request, **{name: value for name, value in answers.items() if value}, **part}
     if generation:
         material["generation"] = generation
-    return Asked(digest(canonical_json(material)), material)
+    canonical = canonical_json(material)
+    return Asked(digest(canonical), material, canonical)
