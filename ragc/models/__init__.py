@@ -12,6 +12,7 @@ from ragc._lazy import on_first_use
 from ragc._secrets import redact
 
 if TYPE_CHECKING:
+    from ragc.models._embeddings import Embedded, Embeddings
     from ragc.models._engine import AsyncEngine, Engine
     from ragc.models._errors import BudgetReached, RunInterrupted
     from ragc.models._exact import NotCounted, exact_counter
@@ -49,6 +50,8 @@ _HOME = {
     "AsyncEngine": "_engine",
     "BudgetReached": "_errors",
     "Call": "gateway",
+    "Embedded": "_embeddings",
+    "Embeddings": "_embeddings",
     "Engine": "_engine",
     "Gateway": "gateway",
     "Journal": "gateway",
@@ -85,6 +88,8 @@ __all__ = [
     "AsyncEngine",
     "BudgetReached",
     "Call",
+    "Embedded",
+    "Embeddings",
     "Engine",
     "Gateway",
     "Journal",

@@ -14,8 +14,9 @@ import os
 import sys
 import threading
 import time
+import weakref
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,17 @@ from ragc._secrets import redact
 from ragc.errors import ExampleError, ModelError
 from ragc.models._errors import CallFailed, ModelRefused, explain_call
 from ragc.models._kinds import BadReply
+from ragc.models._prices import find_price, require_price
 from ragc.models._replies import bad_reply
 from ragc.models._routes import Route, api_key, base_url
 from ragc.models._transport import hear
+from ragc.models.gateway._retry import Retry
 
 if TYPE_CHECKING:
     import httpx
     import openai
 
+    from ragc.models.gateway import Gateway
     from ragc.project import EmbedderSettings
 
 PROVIDER = "openai"
@@ -82,14 +86,25 @@ class Embeddings:
 
     is_local = False
 
-    def __init__(self, settings: EmbedderSettings) -> None:
+    def __init__(
+        self, settings: EmbedderSettings, *, gateway: Gateway | None = None, retry: Retry | None = None
+    ) -> None:
+        """With a `gateway`, every request goes through there; without, `retry` says how often it is tried.
+
+        Raises BudgetError when the gateway has a cap in USD and the model no known price.
+        """
+        if gateway is not None and gateway.budget.usd is not None:
+            require_price(settings, find_price(settings))
         self.settings = settings
+        self.gateway = gateway
+        self.retry = retry or Retry()
         variables = (settings.api_key_env,) if settings.api_key_env else ("OPENAI_API_KEY",)
         self.route = Route("lm15", PROVIDER, settings.model.partition("/")[2], variables)
         self.answered = False
         """Whether any request has been answered: until then, an address that cannot be reached is taken for wrong."""
         self._lock = threading.Lock()
         self._client: tuple[int, openai.OpenAI] | None = None
+        self._closing: Callable[[], object] | None = None
 
     def __deepcopy__(self, memo: object) -> Embeddings:
         return self
@@ -113,6 +128,28 @@ class Embeddings:
         """The body of a request; `shorten_to` is the number of dimensions that the model is asked for."""
         asked: dict[str, Any] = {"model": self.route.model, "input": list(texts)}
         return asked if shorten_to is None else {**asked, "dimensions": shorten_to}
+
+    def embed(self, request: Mapping[str, Any], dimensions: int | None = None) -> Embedded:
+        """The vectors for the texts of `request`. Raises as `check` does, and what a failure means after the retries.
+
+        In a run they come through its gateway; otherwise they leave no trace.
+        """
+        if self.gateway is not None:
+            return self.gateway.embed(self, request, dimensions)
+        waits = self.retry.start()
+        while True:
+            try:
+                embedded = self.send(request)
+            except Exception as error:  # noqa: BLE001  whatever the SDK raises is explained below
+                failed = error
+            else:
+                self.check(embedded, dimensions)
+                return embedded
+            # Outside the handler: the original, which may quote a key, is no context of what is raised.
+            wait = waits.after(failed)
+            if wait is None:
+                raise self.failure(failed)
+            time.sleep(wait)
 
     def send(self, request: Mapping[str, Any]) -> Embedded:
         """One attempt, within `timeout` seconds in all. Raises lm15's errors (see `ragc.models._kinds`)."""
@@ -164,12 +201,21 @@ class Embeddings:
             unreached=None if self.answered else base_url(self.settings) or self.route.provider,
         )
 
+    def close(self) -> None:
+        """Releases the connections; a later request opens new ones."""
+        with self._lock:
+            self._client = None
+            if self._closing is not None:
+                self._closing()
+
     def _connected(self) -> openai.OpenAI:
         """The SDK's client, one a process: what a fork inherits of its connections is the parent's."""
         key = api_key(self.settings, self.route)
         with self._lock:
             if self._client is None or self._client[0] != os.getpid():
-                self._client = (os.getpid(), _client(self.settings, key))
+                client = _client(self.settings, key)
+                self._client = (os.getpid(), client)
+                self._closing = weakref.finalize(self, client.close)
             return self._client[1]
 
 

@@ -12,7 +12,7 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.retrieval._chunking import sections
     from ragc.retrieval._cite import CITATION_METHOD, cite
-    from ragc.retrieval._embedder import Embedder, make_embedder
+    from ragc.retrieval._embedder import Embedder, check_embedder, make_embedder
     from ragc.retrieval._filters import Condition, Filters, parse_filters
     from ragc.retrieval._index import Index, IndexReport, IndexStats
     from ragc.retrieval._open import ensure_index, index, open_index, search
@@ -40,6 +40,7 @@ _HOME = {
     "Retrieve": "_retrieve",
     "Store": "_store",
     "bind": "_retrieve",
+    "check_embedder": "_embedder",
     "cite": "_cite",
     "ensure_index": "_open",
     "index": "_open",
@@ -70,6 +71,7 @@ __all__ = [
     "Retrieve",
     "Store",
     "bind",
+    "check_embedder",
     "cite",
     "ensure_index",
     "index",

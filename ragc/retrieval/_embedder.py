@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from ragc.errors import ConfigError
+from ragc.errors import ConfigError, DataError
 from ragc.retrieval._query import Vector
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ragc.models import Gateway
     from ragc.project import EmbedderSettings
+    from ragc.retrieval._store import MadeWith
 
-KNOWN = ("local/wordllama-256",)
+KNOWN = (
+    "local/wordllama-256",
+    "openai/text-embedding-3-small",
+    "openai/text-embedding-3-large",
+    "openai/NAME with a base_url",
+)
 """The embedders there are, for messages."""
+_HOSTED = "openai/"
+
+
+class NotEmbedded(DataError):
+    """One of the texts cannot be embedded, however often it is tried: it is too long, or refused for what it says."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+        """Which of the texts, from 0."""
 
 
 class Embedder(Protocol):
     """Turns texts into vectors of unit length, so that their dot product is their cosine similarity.
 
     Vectors are float32. A text in which the embedder knows nothing gets a vector of zeros. Order is kept. Every
-    method may be called from many threads at once, and after a fork.
+    method may be called from many threads at once, and after a fork. One that is not in this process raises ModelError
+    where it is refused for good, ExampleError where a call failed with its retries, and in a run what its gateway does.
     """
 
     @property
@@ -37,7 +56,7 @@ class Embedder(Protocol):
         """The length of a vector."""
 
     def embed_documents(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return an array of shape (len(texts), dimensions)."""
+        """Return an array of shape (len(texts), dimensions). Raises NotEmbedded."""
 
     def embed_query(self, text: str) -> Vector:
         """Return `dimensions` numbers; they may differ from a document's of the same text by float32 rounding."""
@@ -45,21 +64,51 @@ class Embedder(Protocol):
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the embedder sees in `text`: the unit of `chunk = { by = "tokens" }`."""
 
+    def close(self) -> None:
+        """Give back connections. The embedder can be used again afterwards and opens new ones."""
 
-def make_embedder(settings: EmbedderSettings) -> Embedder:
-    """Return the embedder; its weights are loaded at first use. Raises ConfigError on an unknown one."""
+
+def make_embedder(
+    settings: EmbedderSettings,
+    gateway: Gateway | None = None,
+    *,
+    held: Callable[[], MadeWith | None] | None = None,
+) -> Embedder:
+    """Return the embedder; weights are loaded, and a key is looked for, at first use. Calls go through `gateway`.
+
+    `held` tells what the index was made with, for a model whose number of dimensions nothing else tells. Raises
+    ConfigError on an unknown embedder, BudgetError where the gateway has a cap in USD and the model no known price.
+    """
     if settings.model == "local/wordllama-256":
         from ragc.retrieval._wordllama import WordLlama
 
-        given = [key for key in ("base_url", "api_key_env") if getattr(settings, key) is not None]
+        given = [key for key in ("base_url", "api_key_env", "rpm", "tpm") if getattr(settings, key) is not None]
         if given:
             raise ConfigError(f"embedder {settings.model} runs in this process and takes no {given[0]}; take it out")
         if settings.dimensions not in (None, WordLlama.dimensions):
             raise ConfigError(f"embedder {settings.model} has 256 dimensions, not {settings.dimensions}")
         return WordLlama()
+    if _is_hosted(settings):
+        from ragc.models import Embeddings
+        from ragc.retrieval._hosted import Hosted
+
+        return Hosted(Embeddings(settings, gateway=gateway), held=held)
     raise ConfigError(f"unknown embedder {settings.model!r}; known: {', '.join(KNOWN)}")
+
+
+def check_embedder(settings: EmbedderSettings) -> None:
+    """Raises ConfigError on an unknown embedder, ModelError on one whose key is missing. Calls and loads nothing."""
+    make_embedder(settings)
+    if _is_hosted(settings):
+        from ragc.models import Embeddings
+
+        Embeddings(settings).check_key()
 
 
 def is_local(settings: EmbedderSettings) -> bool:
     """Return whether the embedder runs in this process, without a call that costs or can fail."""
     return settings.model.startswith("local/")
+
+
+def _is_hosted(settings: EmbedderSettings) -> bool:
+    return settings.model.startswith(_HOSTED) and settings.model != _HOSTED

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ragc._files import digest
 from ragc._messages import counted
-from ragc.errors import StoreError
+from ragc.errors import DataError, StoreError
 from ragc.retrieval._chunking import Chunker, described
-from ragc.retrieval._embedder import Embedder
+from ragc.retrieval._embedder import Embedder, NotEmbedded
 from ragc.retrieval._filters import Filters, parse_filters
 from ragc.retrieval._passage import Passage, indexed_text
 from ragc.retrieval._query import Query
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ragc.data import Corpus, Document, Skipped
+    from ragc.models import Usage
     from ragc.project import ChunkSettings
 
 BATCH = 512
@@ -48,6 +49,8 @@ class IndexReport:
     seconds: float
     skipped: tuple[Skipped, ...]
     """What the corpus left out because it could not be read."""
+    paid: Usage | None = None
+    """What was paid for it, by the command that returns this; None: nothing was asked of anybody."""
 
     @property
     def documents(self) -> int:
@@ -113,7 +116,12 @@ class Index:
     def missing(self) -> bool:
         """Whether there is no whole index yet: none at all, or one whose first update was interrupted."""
         state = self._store.state()
-        return state is None or (not state.complete and state.made_with == self.made_with)
+        return state is None or (not state.complete and self._is_ours(state.made_with))
+
+    def mirrors(self, corpus: Corpus) -> bool:
+        """Whether the index holds `corpus` as it is, made as this one would make it: an update would change nothing."""
+        state = self._store.state()
+        return state is not None and state.corpus_version == corpus.fingerprint and self._is_ours(state.made_with)
 
     def check(self) -> None:
         """Raise StoreError when the index is missing, or was made with another embedder or chunking."""
@@ -169,7 +177,7 @@ class Index:
         embedded = 0
         with self._store.updating():
             state = self._store.state()
-            if state is None or state.made_with != self.made_with:
+            if state is None or not self._is_ours(state.made_with):
                 self._store.reset(self.made_with)
                 state = None
             held = self._store.documents()
@@ -193,19 +201,32 @@ class Index:
         )
 
     def close(self) -> None:
-        """Give back the store's connections; the index opens new ones when it is used again."""
+        """Give back the connections of store and embedder; the index opens new ones when it is used again."""
         self._store.close()
+        self._embedder.close()
 
     def _checked(self) -> CollectionState:
         state = self._store.state()
         again = f"run `ragc index {self.name}`"
         if state is None:
             raise StoreError(f"{self._store.location} holds no index of {self.name}; {again}")
-        if state.made_with != self.made_with:
-            raise StoreError(f"the index of {self.name} was made with {_difference(state.made_with, self)}; {again}")
+        if not self._is_ours(state.made_with):
+            raise StoreError(f"the index of {self.name} was made with {self._difference(state.made_with)}; {again}")
         if not state.complete:
             raise StoreError(f"the index of {self.name} is not complete; {again}")
         return state
+
+    def _is_ours(self, made_with: MadeWith) -> bool:
+        # The fingerprint first: only where it is the same is there no need to ask for the number of dimensions.
+        return made_with.fingerprint == self._embedder.fingerprint and made_with == self.made_with
+
+    def _difference(self, made_with: MadeWith) -> str:
+        chunking, embedder = described(self._chunk), self._embedder.name
+        if made_with.chunking != chunking:
+            return f"chunks of {made_with.chunking}, not {chunking}"
+        if made_with.embedder != embedder:
+            return f"the embedder {made_with.embedder}, not {embedder}"
+        return f"other weights or dimensions of {embedder}"
 
     def _write(self, corpus: Corpus, fresh: Sequence[Document], removed: Sequence[str], progress: Report | None) -> int:
         embedded = written = 0
@@ -251,7 +272,7 @@ class Index:
         vectors: dict[str, NDArray[np.float32]] = self._store.vectors(list(keys.values()))
         missing = {key: texts[id_] for id_, key in keys.items() if key not in vectors}
         if missing:
-            vectors |= dict(zip(missing, self._embedder.embed_documents(list(missing.values())), strict=True))
+            vectors |= self._embed(missing, {keys[passage.id]: passage for _, part in batch for passage in part})
         indexed = [
             IndexedDocument(
                 id=document.id,
@@ -264,11 +285,13 @@ class Index:
         ]
         return indexed, len(missing)
 
-
-def _difference(made_with: MadeWith, index: Index) -> str:
-    wanted = index.made_with
-    if made_with.chunking != wanted.chunking:
-        return f"chunks of {made_with.chunking}, not {wanted.chunking}"
-    if made_with.embedder != wanted.embedder:
-        return f"the embedder {made_with.embedder}, not {wanted.embedder}"
-    return f"other weights of {made_with.embedder}"
+    def _embed(self, texts: Mapping[str, str], passages: Mapping[str, Passage]) -> dict[str, NDArray[np.float32]]:
+        """The vectors of `texts` by their key. Raises DataError, naming the document, for one that cannot be had."""
+        try:
+            return dict(zip(texts, self._embedder.embed_documents(list(texts.values())), strict=True))
+        except NotEmbedded as error:
+            passage = passages[list(texts)[error.number]]
+            place = f"{passage.document}, characters {passage.start:,} to {passage.end:,}"
+            raise DataError(
+                f"{place}, cannot be embedded: {error}; lower chunk.size, or change the document"
+            ) from error

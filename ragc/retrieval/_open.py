@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,29 +15,51 @@ from ragc.retrieval._filters import Filters
 from ragc.retrieval._index import Index, IndexReport, Report
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import check_alpha, check_count
-from ragc.retrieval._store import open_store
+from ragc.retrieval._store import MadeWith, Store, open_store
 
 if TYPE_CHECKING:
+    from ragc.data import Corpus
+    from ragc.models import Gateway
     from ragc.project import ChunkSettings, EmbedderSettings, Project, TaskSettings
+
+INDEXING = "index"
+"""What the journal has as the run that paid for an index, where that was no run."""
 
 
 def open_index(
-    project: Project, task: TaskSettings, *, store: str | None = None, read_only: bool = False, check: bool = True
+    project: Project,
+    task: TaskSettings,
+    *,
+    store: str | None = None,
+    read_only: bool = False,
+    check: bool = True,
+    gateway: Gateway | None = None,
 ) -> Index:
-    """Return the index of `task`; `store` takes the place of the project's.
+    """Return the index of `task`; `store` takes the place of the project's. An embedder's calls go through `gateway`.
 
     Raises StoreError when there is none, or when it was made with another embedder or chunking. With `check=False`
     that is left to the first search, and `Index.update` makes the index, or makes it anew.
     """
-    opened = Index(
+    opened = _made(
         open_store(store or project.settings.store, root=project.root, collection=task.name, read_only=read_only),
-        make_embedder(project.settings.embedder),
+        project.settings.embedder,
         task.chunk,
         name=task.name,
+        gateway=gateway,
     )
     if check:
         opened.check()
     return opened
+
+
+def _made(
+    store: Store, embedder: EmbedderSettings, chunk: ChunkSettings, *, name: str, gateway: Gateway | None = None
+) -> Index:
+    def held() -> MadeWith | None:
+        state = store.state()
+        return None if state is None else state.made_with
+
+    return Index(store, make_embedder(embedder, gateway, held=held), chunk, name=name)
 
 
 def index(
@@ -44,11 +68,17 @@ def index(
     project: Project | None = None,
     strict: bool = False,
     progress: Report | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> IndexReport:
     """Bring the store up to date with the corpus of `task` (default: the only one) and return what was done.
 
-    `strict` makes a file that cannot be read an error. Raises DataError on a corpus that cannot be used, StoreError
-    on a store that cannot be written, ConfigError on an unknown task.
+    Vectors of an embedder that is not in this process are kept in the project's journal, so that an update that was
+    killed pays for nothing twice. It has no budget: `IndexReport.paid` says what it took, and `on_note` is told what a
+    person should know meanwhile.
+
+    `strict` makes a file that cannot be read an error. Raises DataError on a corpus that cannot be used, or a text that
+    cannot be embedded, StoreError on a store that cannot be written, ConfigError on an unknown task, ModelError on an
+    embedder that refuses.
     """
     from ragc.data import read_corpus
     from ragc.project import Project
@@ -58,9 +88,32 @@ def index(
     corpus = read_corpus(project.path(settings.corpus), strict=strict)
     opened = open_index(project, settings, check=False)
     try:
-        return opened.update(corpus, progress)
+        if is_local(project.settings.embedder) or opened.mirrors(corpus):
+            return opened.update(corpus, progress)
+        return _update_metered(project, settings, corpus, progress, on_note)
     finally:
         opened.close()
+
+
+def _update_metered(
+    project: Project, task: TaskSettings, corpus: Corpus, progress: Report | None, on_note: Callable[[str], None]
+) -> IndexReport:
+    """Bring the index up to date through a gateway of its own, whose journal is the project's."""
+    from ragc.models import Gateway, Journal
+
+    journal = Journal.open(project.journal_path)
+    for note in journal.notes:
+        on_note(note)
+    gateway = Gateway(journal=journal, run=INDEXING, task=task.name, generation=journal.generation(task.name))
+    gateway.on_note = on_note
+    opened = open_index(project, task, check=False, gateway=gateway)
+    try:
+        with gateway.aside(INDEXING):
+            report = opened.update(corpus, progress)
+        return replace(report, paid=gateway.usage)
+    finally:
+        opened.close()
+        gateway.close()
 
 
 def search(
@@ -105,17 +158,14 @@ def ensure_index(
     stands in the user's cache, brought up to date at every start. An index that was made with something else is never
     touched. Raises StoreError, which names `ragc index`, when there is none and it is not built here.
     """
-    found = Index(open_store(store, root=root, collection=collection), make_embedder(embedder), chunk, name=collection)
+    found = _made(open_store(store, root=root, collection=collection), embedder, chunk, name=collection)
     if not (found.missing and is_local(embedder)):
         found.check()
         return found
     if store.startswith("sqlite:") and not _can_write(Path(found.location)):
         path = _cache() / f"{digest(os.fsencode(root.resolve()) + store.encode())[:16]}.db"
-        found = Index(
-            open_store(f"sqlite:///{path}", root=root, collection=collection),
-            make_embedder(embedder),
-            chunk,
-            name=collection,
+        found = _made(
+            open_store(f"sqlite:///{path}", root=root, collection=collection), embedder, chunk, name=collection
         )
     from ragc.data import read_corpus
 

@@ -73,6 +73,9 @@ class WordLlama:
         """See Embedder."""
         return len(_tokenizer().encode(_encodable(text), add_special_tokens=False).ids)
 
+    def close(self) -> None:
+        """See Embedder. There are none."""
+
 
 class _Rows:
     """The vectors of single tokens, read from the file where they stand."""

@@ -43,6 +43,9 @@ class WordVectors:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def close(self) -> None:
+        pass
+
 
 def indexed(
     id: str, *texts: str, title: str = "", metadata: Mapping[str, Scalar] | None = None, digest: str = "1", at: int = 0

@@ -110,6 +110,8 @@ class Gateway:
         """The model string as configured, to the name that the provider answered with."""
         self.notes: list[str] = []
         """What a person should be told, such as a provider's impossible usage."""
+        self.on_note: Callable[[str], None] | None = None
+        """Called with each note as soon as it is there, from any thread."""
         self.admitted = admitted
         self._stop_at = stop_at
         self._stopped: Exception | None = None
@@ -549,8 +551,11 @@ class Gateway:
     def _tell(self, note: str) -> None:
         """A note for a person, once."""
         with self._lock:
-            if note not in self.notes:
-                self.notes.append(note)
+            if note in self.notes:
+                return
+            self.notes.append(note)
+        if self.on_note is not None:
+            self.on_note(note)
 
 
 def _as_call(model: str, entry: Entry, *, hit: bool) -> Call:

@@ -135,7 +135,7 @@ def test_index_made_with_another_embedder_is_refused_and_made_anew(filled: Index
     words = WordVectors("words 2")
     other = again(tmp_path, words)
     assert not other.missing
-    with pytest.raises(StoreError, match="other weights of test/words; run `ragc index handbook`"):
+    with pytest.raises(StoreError, match="other weights or dimensions of test/words; run `ragc index handbook`"):
         other.check()
     with pytest.raises(StoreError, match="other settings"):
         other.search("rent")

@@ -84,9 +84,12 @@ def test_server_builds_a_missing_index_once(project: Path) -> None:
 
 
 def test_server_builds_no_index_that_costs_or_that_is_another(project: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown embedder"):
+    with pytest.raises(StoreError, match="holds no index of allotments; run `ragc index allotments`"):
         ensure(project, embedder=HOSTED)
+    assert not (project / ".ragc").exists()
     ensure(project)
+    with pytest.raises(StoreError, match=r"local/wordllama-256, not openai/text-embedding-3-small; run `ragc index"):
+        ensure(project, embedder=HOSTED)
     with pytest.raises(StoreError, match="run `ragc index allotments`"):
         ensure(project, chunk=ChunkSettings(size=99))
     with pytest.raises(DataError, match="no corpus"):

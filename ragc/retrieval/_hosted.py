@@ -1,0 +1,136 @@
+"""`openai/…`: an embedder behind OpenAI's wire, the provider's own or any that speaks it.
+
+Texts are sent many at a time, within the limits of OpenAI's endpoint, and vectors are normalised. A request that is
+refused for what is in it is halved until one text is left, so that the text that does not fit can be named, and so that
+an endpoint may have smaller limits of its own. Documents and questions are embedded alike, as these models want it.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ragc._files import digest
+from ragc.errors import ExampleError
+from ragc.retrieval._embedder import NotEmbedded
+from ragc.retrieval._query import Vector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ragc.models import Embedded, Embeddings
+    from ragc.retrieval._store import MadeWith
+
+MOST_TEXTS = 2048
+"""Texts that one request may hold."""
+MOST_TOKENS = 300_000
+"""Tokens that one request may hold; a token has at least a byte, so that so many bytes never have more."""
+_OWN = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
+"""Dimensions of the models that OpenAI has, where none are asked for."""
+_PROBE = "dimensions"
+
+
+class Hosted:
+    """The embedder; see `Embedder` for the contract. Raises ModelError where it is refused for good."""
+
+    def __init__(self, endpoint: Embeddings, *, held: Callable[[], MadeWith | None] | None = None) -> None:
+        """`held` tells what the index was made with, for a model whose number of dimensions nobody else knows."""
+        settings = endpoint.settings
+        self.name = settings.model
+        self._endpoint = endpoint
+        self._held = held
+        own = _OWN.get(endpoint.route.model)
+        self._stated = settings.dimensions or own
+        self._shorten_to = settings.dimensions if settings.dimensions != own else None
+        self._found: int | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of model and dimensions; where it is reached is no part of it."""
+        return digest(f"{self.name}\0{self._stated or 'its own'}".encode())
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a vector. Where neither table nor index tell, the endpoint is asked with one word."""
+        return self._known() or len(self.embed_query(_PROBE))
+
+    def embed_documents(self, texts: list[str]) -> NDArray[np.float32]:
+        """See Embedder. Raises NotEmbedded for a text that the endpoint refuses."""
+        import numpy as np
+
+        clean = [_encodable(text) for text in texts]
+        vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        for batch in _batches(clean):
+            for number, vector in self._embedded(clean, batch):
+                exact = np.asarray(vector, dtype=np.float64)
+                vectors[number] = exact / np.linalg.norm(exact)
+        return vectors
+
+    def embed_query(self, text: str) -> Vector:
+        """See Embedder. Raises ExampleError for a question that the endpoint refuses."""
+        clean = _encodable(text)
+        if not clean.strip():
+            return array("f", bytes(4 * self.dimensions))
+        (vector,) = self._asked([clean]).vectors
+        length = math.hypot(*vector)
+        return array("f", [number / length for number in vector])
+
+    def count_tokens(self, text: str) -> int:
+        """See Embedder. An estimate, four bytes to a token: the tokenizer is the endpoint's."""
+        return -(-len(_encodable(text).encode()) // 4)
+
+    def close(self) -> None:
+        """See Embedder."""
+        self._endpoint.close()
+
+    def _embedded(self, texts: Sequence[str], batch: Sequence[int]) -> Iterator[tuple[int, array[float]]]:
+        """The vectors of the texts with these numbers."""
+        try:
+            yield from zip(batch, self._asked([texts[number] for number in batch]).vectors, strict=True)
+        except ExampleError as error:
+            if error.transient:
+                raise
+            if len(batch) == 1:
+                raise NotEmbedded(str(error), batch[0]) from error
+            half = len(batch) // 2
+            yield from self._embedded(texts, batch[:half])
+            yield from self._embedded(texts, batch[half:])
+
+    def _asked(self, texts: list[str]) -> Embedded:
+        known = self._known()
+        embedded = self._endpoint.embed(self._endpoint.request(texts, self._shorten_to), known)
+        self._found = embedded.dimensions
+        return embedded
+
+    def _known(self) -> int | None:
+        """The length of a vector, as far as it is known without asking for one."""
+        if self._stated is None and self._found is None and self._held is not None:
+            held = self._held()
+            if held is not None and held.fingerprint == self.fingerprint:
+                self._found = held.dimensions
+        return self._stated or self._found
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Numbers of the texts that go into one request each; a blank text is asked of nobody."""
+    batch: list[int] = []
+    size = 0
+    for number, text in enumerate(texts):
+        if not text.strip():
+            continue
+        bytes_ = len(text.encode())
+        if batch and (len(batch) == MOST_TEXTS or size + bytes_ > MOST_TOKENS):
+            yield batch
+            batch, size = [], 0
+        batch.append(number)
+        size += bytes_
+    if batch:
+        yield batch
+
+
+def _encodable(text: str) -> str:
+    # JSON can spell half a surrogate pair, the wire cannot.
+    return text.encode("utf-8", "replace").decode("utf-8")
