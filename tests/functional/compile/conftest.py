@@ -41,8 +41,8 @@ def learner(root: Path, *, plain: float = 0.3, shown: float = 0.8) -> Script:
 def use_model(root: Path, model: Provider, *, tracking: str = "off", price: bool = True) -> None:
     """Make the project's configuration name the hosted model, with its key in OUR_KEY."""
     file = root / "pyproject.toml"
-    cost = ", price = { input = 1.0, output = 2.0 }" if price else ""
-    table = f'lm = {{ model = "openai/scripted", base_url = "{model.base_url}", api_key_env = "OUR_KEY", max_tokens = 256{cost} }}'
+    more = ", max_tokens = 256" + (", price = { input = 1.0, output = 2.0 }" if price else "")
+    table = f'lm = {{ model = "openai/scripted", base_url = "{model.base_url}", api_key_env = "OUR_KEY"{more} }}'
     text = file.read_text("utf-8").replace('lm = "local/smollm2-135m-instruct"', table)
     file.write_text(text.replace('tracking = "off"', f'tracking = "{tracking}"'), "utf-8")
 

@@ -43,7 +43,9 @@ def test_a_budget_that_runs_out_in_the_search_seals_the_best_so_far(
 
 
 def test_a_budget_in_dollars_holds_the_final_test_back(hosted_project: Path) -> None:
-    result = ragc.compile(project=hosted_project, optimizer="bootstrap", settings={"candidates": "30"}, budget={"usd": 0.12})
+    result = ragc.compile(
+        project=hosted_project, optimizer="bootstrap", settings={"candidates": "30"}, budget={"usd": 0.12}
+    )
     assert result.stopped == "budget"
     assert result.comparison is not None and result.comparison.verdict == "better"
     assert result.usage is not None and result.usage.usd is not None and result.usage.usd <= 0.12

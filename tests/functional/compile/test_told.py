@@ -75,7 +75,9 @@ def test_answers_that_stand_nowhere_are_a_warning(hosted_project: Path, run_ragc
 
 
 def test_a_candidate_that_the_budget_cannot_finish_is_not_begun(hosted_project: Path, hosted_model: Provider) -> None:
-    result = ragc.compile(project=hosted_project, optimizer="bootstrap", settings={"candidates": "9"}, budget={"calls": 90})
+    result = ragc.compile(
+        project=hosted_project, optimizer="bootstrap", settings={"candidates": "9"}, budget={"calls": 90}
+    )
     assert result.stopped == "budget"
     assert result.usage is not None
     assert result.usage.calls == len(hosted_model.requests) == 12 + 8 + 2 * 12 + 40
