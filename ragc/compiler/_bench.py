@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc._messages import counted
-from ragc.compiler._events import OnEvent, Warned, Working
+from ragc.compiler._events import OnEvent, Warned
+from ragc.compiler._indexing import bring_up_to_date
 from ragc.data import (
     Corpus,
     Example,
@@ -27,9 +28,9 @@ from ragc.data import (
 )
 from ragc.errors import ConfigError
 from ragc.evaluation import Evaluator, load_metric, recall_of
-from ragc.models import Gateway, context_window, make_adapter, make_lm, prepare_model, token_counter
+from ragc.models import Amounts, Gateway, context_window, make_adapter, make_lm, prepare_model, token_counter
 from ragc.project import load_program
-from ragc.retrieval import Index, Retrieve, bind, open_index
+from ragc.retrieval import Index, Retrieve, Unembedded, bind, check_embedder, is_local
 
 if TYPE_CHECKING:
     from ragc.project import ModelSettings, Project, TaskSettings
@@ -104,6 +105,8 @@ class Bench:
     adapter: dspy.Adapter
     gateway: Gateway
     evaluator: Evaluator
+    indexing: Amounts
+    """What the index has taken of the budget, or in a look would take."""
 
     def program(self, state: dict[str, Any] | None = None) -> dspy.Module:
         """A fresh program with `state`, bound to the index."""
@@ -127,6 +130,20 @@ class Bench:
         for _, retrieve in program.named_sub_modules(type_=Retrieve):
             if retrieve.max_tokens is None and window is not None:
                 retrieve.max_tokens = window // 2
+
+    def unasked(self, program: dspy.Module) -> dspy.Module:
+        """`program` for an estimate: a copy that retrieves without a call, where an embedder would be asked."""
+        if is_local(self.project.settings.embedder):
+            return program
+        copy: dspy.Module = program.deepcopy()
+        bind(copy, Unembedded(self.index, self.labelled.corpus), token_counter(self.project.settings.lm))
+        return copy
+
+    def embeddings_of(self, program: dspy.Module) -> int:
+        """Calls by which a question is embedded, where `program` retrieves as often as it has a `Retrieve`."""
+        if is_local(self.project.settings.embedder):
+            return 0
+        return sum(retrieve.alpha > 0 for _, retrieve in program.named_sub_modules(type_=Retrieve))
 
     def context(self) -> AbstractContextManager[None]:
         """Around everything that a run does: whatever LM is called inside goes through the gateway."""
@@ -168,7 +185,8 @@ def open_bench(
 ) -> Bench:
     """Checks all that a run of `task` needs, cheapest first, and brings the index up to date. No LM call is made.
 
-    `gateway_for` opens the gateway, once examples and program are known. A replay
+    An embedder that is not in this process is asked for what the index lacks, under the gateway's budget. `gateway_for`
+    opens the gateway, once examples and program are known. A replay
     (`is_replay`) needs no model: neither its key nor its weights are asked for.
 
     Raises:
@@ -182,11 +200,15 @@ def open_bench(
     check_inputs(labelled.examples, chosen, project.path(task.examples))
     if not is_replay:
         prepare_model(settings)
+        check_embedder(project.settings.embedder)
     gateway = gateway_for(labelled, chosen)
     lm = make_lm(settings, gateway=gateway)
     adapter = make_adapter(settings)
-    index = open_index(project, task, check=False)
-    index.update(labelled.corpus, progress=_telling(on_event))
+    try:
+        indexed = bring_up_to_date(project, task, labelled.corpus, gateway, on_event)
+    except BaseException:
+        gateway.close()
+        raise
     evaluator = Evaluator(
         metric,
         lm,
@@ -196,11 +218,6 @@ def open_bench(
         threads=workers,
         max_error_rate=task.max_error_rate,
     )
-    return Bench(project, task, chosen, labelled, index, lm, adapter, gateway, evaluator)
-
-
-def _telling(on_event: OnEvent) -> Callable[[int, int], None]:
-    def tell(done: int, total: int) -> None:
-        on_event(Working("index", done, total, "documents"))
-
-    return tell
+    return Bench(
+        project, task, chosen, labelled, indexed.index, lm, adapter, gateway, evaluator, indexing=indexed.taken
+    )

@@ -24,6 +24,7 @@ from ragc.compiler._estimate import (
     from_prompts,
     observed,
     refuse_unfundable,
+    with_index,
 )
 from ragc.compiler._events import Finished, OnEvent, Warned, telling
 from ragc.compiler._history import Opened
@@ -356,7 +357,7 @@ class Compilation:
         return None if plan is None else plan(sizes, self.settings)
 
     def _estimate(self, one: PerQuestion, *, already: int, most: PerQuestion | None = None) -> Estimate:
-        return estimate(
+        plan = estimate(
             one,
             self._plan(),
             validation=len(self.validation),
@@ -366,6 +367,7 @@ class Compilation:
             most=most,
             margin=self.gateway.dearest,
         )
+        return with_index(plan, self.bench.indexing)
 
     def _set_aside(self, *evaluations: Evaluation | None) -> None:
         """Sets the final test's share aside: baseline and dearest candidate, as observed, on every test question.

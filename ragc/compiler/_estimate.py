@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class PerQuestion:
     """What one question takes with the uncompiled program."""
 
     calls: float
+    """Of language models."""
     input_tokens: float
     output_tokens: float
     usd: float | None
@@ -41,6 +42,8 @@ class PerQuestion:
     """None where nothing was observed."""
     exact: bool = False
     """Whether the provider counted the input tokens."""
+    embeddings: float = 0.0
+    """Calls that embed it: they are paid the first time alone, whatever program is asked."""
 
     @property
     def tokens(self) -> float:
@@ -92,11 +95,12 @@ def observed(outcomes: Sequence[Outcome], threads: int) -> tuple[PerQuestion, Pe
     prices = [outcome.usd for outcome in outcomes if outcome.usd is not None]
     priced = len(prices) == n
     average = PerQuestion(
-        calls=sum(outcome.calls for outcome in outcomes) / n,
+        calls=sum(outcome.calls - outcome.embeddings for outcome in outcomes) / n,
         input_tokens=sum(outcome.input_tokens for outcome in outcomes) / n,
         output_tokens=sum(outcome.output_tokens for outcome in outcomes) / n,
         usd=sum(prices) / n if priced else None,
         seconds=sum(outcome.seconds for outcome in outcomes) / n / threads,
+        embeddings=sum(outcome.embeddings for outcome in outcomes) / n,
     )
     most = PerQuestion(
         calls=max(1.0, average.calls),  # an answer that was asked for twice is no rule
@@ -104,6 +108,7 @@ def observed(outcomes: Sequence[Outcome], threads: int) -> tuple[PerQuestion, Pe
         output_tokens=max(outcome.output_tokens for outcome in outcomes),
         usd=max(prices) if priced else None,
         seconds=average.seconds,
+        embeddings=average.embeddings,
     )
     return average, most
 
@@ -128,6 +133,7 @@ def from_prompts(
 
     price = find_price(settings)
     prompts: list[int] = []
+    program = bench.unasked(program)
     for example in examples:
         adapter = LabelAdapter({"answer": example.answers[0] if example.answers else ""}, measure=bench.adapter)
         try:
@@ -140,7 +146,7 @@ def from_prompts(
     tokens_in = sum(prompts) / len(prompts) if prompts else 0.0
     tokens_out = calls * float(settings.max_tokens or 0) or tokens_in / 4
     usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6
-    return PerQuestion(calls, tokens_in, tokens_out, usd, None, exact)
+    return PerQuestion(calls, tokens_in, tokens_out, usd, None, exact, embeddings=bench.embeddings_of(program))
 
 
 def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example], on_event: OnEvent) -> PerQuestion:
@@ -177,10 +183,14 @@ def estimate(
     fewest = 2 * validation + plan.training + 2 * test
     least = plain + plan.dearer * (validation + test)
     smallest: dict[str, float] = {
-        "calls": math.ceil(fewest * high.calls),
+        "calls": math.ceil(fewest * high.calls + plain * high.embeddings),
         "input_tokens": math.ceil(least * high.input_tokens) + 2 * math.ceil(plan.dearer * margin.input_tokens),
         "output_tokens": math.ceil(fewest * high.output_tokens) + 2 * margin.output_tokens,
     }
+
+    def calls(question: PerQuestion) -> int:
+        return math.ceil(runs * question.calls + plain * question.embeddings)
+
     usd = seconds = None
     if one.usd is not None and high.usd is not None:
         usd = (runs * one.usd, dear * high.usd)
@@ -190,7 +200,7 @@ def estimate(
         smallest["seconds"] = math.ceil(fewest * one.seconds)
     return Estimate(
         runs=runs,
-        calls=(math.ceil(runs * one.calls), math.ceil(runs * high.calls)),
+        calls=(calls(one), calls(high)),
         tokens=(round(runs * one.tokens), round(dear * high.input_tokens + runs * high.output_tokens)),
         usd=usd,
         seconds=seconds,
@@ -198,6 +208,23 @@ def estimate(
         open_ended=work is None,
         smallest=smallest,
         exact=one.exact,
+    )
+
+
+def with_index(plan: Estimate, index: Amounts) -> Estimate:
+    """`plan` with what the index takes, which the same budget pays."""
+
+    def more(values: tuple[int, int], by: int) -> tuple[int, int]:
+        return values[0] + by, values[1] + by
+
+    usd = float(index.usd)
+    takes = {"calls": index.calls, "input_tokens": index.input_tokens, "usd": usd}
+    return replace(
+        plan,
+        calls=more(plan.calls, index.calls),
+        tokens=more(plan.tokens, index.input_tokens),
+        usd=None if plan.usd is None else (plan.usd[0] + usd, plan.usd[1] + usd),
+        smallest={name: least + takes.get(name, 0) for name, least in plan.smallest.items()},
     )
 
 

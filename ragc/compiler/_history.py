@@ -65,7 +65,7 @@ def identify(
         "metric": source_digest(project.root, task.metric.partition(":")[0]) if ":" in task.metric else task.metric,
         "lm": _model(settings.lm),
         "teacher": None if settings.teacher is None else _model(settings.teacher),
-        "embedder": settings.embedder.model_dump(mode="json", exclude={"api_key_env"}),
+        "embedder": settings.embedder.model_dump(mode="json", exclude=_NO_DECISION, exclude_none=True),
         "chunk": task.chunk.model_dump(mode="json"),
         "limits": task.limits.model_dump(mode="json"),
         "max_error_rate": task.max_error_rate,

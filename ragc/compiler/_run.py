@@ -162,7 +162,7 @@ class Run:
     def _affords(self, questions: int) -> bool:
         """Whether the search's share holds what is under way and so many questions more, at the dearest so far."""
         known = [one.evaluation for one in (self._baseline, *self._kept) if one is not None]
-        return self._gateway.account.affords(expected(known, questions + self._pipeline.unread))
+        return self._gateway.account.affords(expected(known, questions + self._pipeline.unread, asked_before=True))
 
     def label(self, program: dspy.Module, *, passages: int = 1) -> list[Demonstration]:
         """Demonstrations of the training examples as labelled, `passages` of each retrieval; no call is made."""
@@ -275,15 +275,21 @@ class Run:
         self._on_event(Finished(self._name, (text + (f", {over} over the limits" if over else ""),)))
 
 
-def expected(evaluations: Sequence[Evaluation], questions: int) -> Amounts:
-    """What so many questions take with the dearest of the programs evaluated; one call each where none was."""
+def expected(evaluations: Sequence[Evaluation], questions: int, *, asked_before: bool = False) -> Amounts:
+    """What so many questions take with the dearest of the programs evaluated; one call each where none was.
+
+    Questions that were `asked_before` are not embedded again.
+    """
     outcomes = [evaluation.outcomes for evaluation in evaluations]
 
     def dearest(average: Callable[[Outcome], float]) -> float:
         return max((sum(map(average, some)) / len(some) for some in outcomes if some), default=0.0)
 
+    def calls(outcome: Outcome) -> float:
+        return outcome.calls - (outcome.embeddings if asked_before else 0)
+
     return Amounts(
-        math.ceil(questions * (dearest(lambda outcome: outcome.calls) or 1.0)),
+        math.ceil(questions * (dearest(calls) or 1.0)),
         math.ceil(questions * dearest(lambda outcome: outcome.input_tokens)),
         math.ceil(questions * dearest(lambda outcome: outcome.output_tokens)),
         Fraction(questions * dearest(lambda outcome: outcome.usd or 0.0)),

@@ -37,6 +37,8 @@ class Outcome:
     slice: str | None = None
     feedback: str | None = None
     calls: int = 0
+    embeddings: int = 0
+    """How many of the calls embedded a text, for retrieval."""
     input_tokens: int = 0
     output_tokens: int = 0
     usd: float | None = None

@@ -190,9 +190,10 @@ def _costs(calls: Sequence[Call]) -> dict[str, Any]:
     prices = [call.usd for call in calls]
     return {
         "calls": len(calls),
+        "embeddings": sum(call.kind == "embedding" for call in calls),
         "input_tokens": sum(call.input_tokens for call in calls),
         "output_tokens": sum(call.output_tokens for call in calls),
         "usd": None if any(price is None for price in prices) else sum(p for p in prices if p is not None),
-        "seconds": sum(call.seconds for call in calls),
+        "seconds": sum(call.seconds for call in calls if call.kind == "lm"),
         "made": tuple(calls),
     }

@@ -12,15 +12,16 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.retrieval._chunking import sections
     from ragc.retrieval._cite import CITATION_METHOD, cite
-    from ragc.retrieval._embedder import Embedder, check_embedder, make_embedder
+    from ragc.retrieval._embedder import Embedder, check_embedder, is_local, make_embedder
     from ragc.retrieval._filters import Condition, Filters, parse_filters
-    from ragc.retrieval._index import Index, IndexReport, IndexStats
+    from ragc.retrieval._index import Index, IndexReport, IndexStats, Outstanding
     from ragc.retrieval._open import ensure_index, index, open_index, search
     from ragc.retrieval._passage import Passage, passage_id
     from ragc.retrieval._passages import Passages
     from ragc.retrieval._query import Query
     from ragc.retrieval._retrieve import Retrieve, bind
     from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store, open_store
+    from ragc.retrieval._unembedded import Unembedded
 
 _HOME = {
     "CITATION_METHOD": "_cite",
@@ -34,16 +35,19 @@ _HOME = {
     "IndexStats": "_index",
     "IndexedDocument": "_store",
     "MadeWith": "_store",
+    "Outstanding": "_index",
     "Passage": "_passage",
     "Passages": "_passages",
     "Query": "_query",
     "Retrieve": "_retrieve",
     "Store": "_store",
+    "Unembedded": "_unembedded",
     "bind": "_retrieve",
     "check_embedder": "_embedder",
     "cite": "_cite",
     "ensure_index": "_open",
     "index": "_open",
+    "is_local": "_embedder",
     "make_embedder": "_embedder",
     "open_index": "_open",
     "open_store": "_store",
@@ -65,16 +69,19 @@ __all__ = [
     "IndexStats",
     "IndexedDocument",
     "MadeWith",
+    "Outstanding",
     "Passage",
     "Passages",
     "Query",
     "Retrieve",
     "Store",
+    "Unembedded",
     "bind",
     "check_embedder",
     "cite",
     "ensure_index",
     "index",
+    "is_local",
     "make_embedder",
     "open_index",
     "open_store",

@@ -14,6 +14,7 @@ from ragc.errors import DataError, StoreError
 from ragc.retrieval._chunking import Chunker, described
 from ragc.retrieval._embedder import Embedder, NotEmbedded
 from ragc.retrieval._filters import Filters, parse_filters
+from ragc.retrieval._hosted import MOST_TOKENS
 from ragc.retrieval._passage import Passage, indexed_text
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
@@ -72,6 +73,17 @@ class IndexStats:
     def __str__(self) -> str:
         counts = f"{counted(self.documents, 'document')}, {counted(self.passages, 'passage')}"
         return f"{counts}; {self.embedder}, chunks of {self.chunking}; {self.location}"
+
+
+@dataclass(frozen=True)
+class Outstanding:
+    """What an update would have embedded, as far as that is known before."""
+
+    passages: int
+    calls: int
+    """Requests that it takes, about."""
+    tokens: int
+    """As the embedder counts them, or estimates."""
 
 
 class Index:
@@ -165,6 +177,23 @@ class Index:
         """
         self._checked()
         return self._store.passages(documents)
+
+    def outstanding(self, corpus: Corpus) -> Outstanding:
+        """Return what `update` would have embedded. Nothing is asked, nothing is written."""
+        state = self._store.state()
+        is_ours = state is not None and self._is_ours(state.made_with)
+        held = self._store.documents() if is_ours else {}
+        fresh = [document for document in corpus.documents if held.get(document.id) != document.digest]
+        chunker = Chunker(self._chunk, self._embedder.count_tokens)
+        texts = {
+            digest(text.encode("utf-8", "surrogatepass")): text
+            for document in fresh
+            for text in map(_embedded_text, chunker.passages(document))
+        }
+        known = self._store.vectors(list(texts)) if is_ours else {}
+        tokens = [self._embedder.count_tokens(text) for key, text in texts.items() if key not in known]
+        bytes_ = sum(len(text.encode("utf-8", "replace")) for key, text in texts.items() if key not in known)
+        return Outstanding(len(tokens), max(-(-len(tokens) // BATCH), -(-bytes_ // MOST_TOKENS)), sum(tokens))
 
     def update(self, corpus: Corpus, progress: Report | None = None) -> IndexReport:
         """Make the store mirror `corpus` and return what was done; only what changed is cut and embedded again.
@@ -263,11 +292,7 @@ class Index:
             yield self._embedded(batch)
 
     def _embedded(self, batch: Sequence[tuple[Document, list[Passage]]]) -> tuple[list[IndexedDocument], int]:
-        texts = {
-            passage.id: indexed_text(passage.title, passage.heading, passage.text)
-            for _, passages in batch
-            for passage in passages
-        }
+        texts = {passage.id: _embedded_text(passage) for _, passages in batch for passage in passages}
         keys = {id_: digest(text.encode("utf-8", "surrogatepass")) for id_, text in texts.items()}
         vectors: dict[str, NDArray[np.float32]] = self._store.vectors(list(keys.values()))
         missing = {key: texts[id_] for id_, key in keys.items() if key not in vectors}
@@ -295,3 +320,7 @@ class Index:
             raise DataError(
                 f"{place}, cannot be embedded: {error}; lower chunk.size, or change the document"
             ) from error
+
+
+def _embedded_text(passage: Passage) -> str:
+    return indexed_text(passage.title, passage.heading, passage.text)
