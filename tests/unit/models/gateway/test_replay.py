@@ -8,6 +8,7 @@ from typing import Any
 import dspy
 import pytest
 from hypothesis import given
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from journals import run
@@ -221,6 +222,7 @@ _JSON = st.recursive(
 )
 
 
+@profile(max_examples=50)
 @given(_JSON, _JSON)
 def test_nothing_differs_exactly_where_both_are_the_same(then: Any, now: Any) -> None:
     assert (first_difference(then, now) is None) == (then == now)
