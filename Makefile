@@ -24,7 +24,7 @@ $(VENV): $(READY) ## .venv from the lock, and the checkout in it
 demo: $(READY) ## a new project in demo/, compiled with the embedded model (about 8 minutes on 2 cores)
 	rm -rf demo
 	$(BIN)/ragc init demo
-	cd demo && ../$(BIN)/ragc compile --set candidates=3 --set attempts=24 --set k=1,2
+	cd demo && ../$(BIN)/ragc compile --set candidates=2 --set attempts=16 --set k=1,2
 
 test: $(READY) ## the tests
 	$(BIN)/python -m pytest -q
