@@ -46,6 +46,8 @@ _LENGTHS = {"max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutp
 _TIMES = {"n", "best_of", "candidateCount", "num_generations"}
 _KEPT_THERE = {"previous_response_id", "conversation", "prompt", "container", "cachedContent"}
 
+_ASCII = bytes(range(128))
+
 _NO_USAGE = "a response came without usage: it counts as the most that it can have taken"
 _ABSURD = "a response came with impossible usage: it counts as the most that it can have taken"
 _DEAR = "a response cost more than its request can: it counts as the most that it can have taken"
@@ -124,7 +126,7 @@ def embedding_worst_case(texts: Sequence[str], settings: EmbedderSettings, *, bu
     known = terms(settings)
     if budget.usd is not None and known.rates is None:
         require_price(settings, find_price(settings))
-    tokens = sum(_least(_bytes(text) + PER_MESSAGE, known.window) for text in texts)
+    tokens = sum(_least(_bytes(text.encode()) + PER_MESSAGE, known.window) for text in texts)
     return Amounts(1, tokens, 0, known.dearest(tokens, 0) or Fraction())
 
 
@@ -159,8 +161,7 @@ def _most_inputs(
         from dspy._vendor.lm15.serde import request_to_dict
 
         canonical = canonical_json(request_to_dict(request))
-    size = len(canonical) if canonical.isascii() else _bytes(canonical.decode())
-    return _least(around + size, window)
+    return _least(around + _bytes(canonical), window)
 
 
 def _most_outputs(request: Request, known: Terms, settings: ModelSettings) -> int | None:
@@ -212,10 +213,16 @@ def _deep(values: dict[str, Any]) -> Iterator[tuple[str, int]]:
             yield name, value
 
 
-def _bytes(text: str) -> int:
-    if text.isascii():
+def _bytes(text: bytes) -> int:
+    """The bytes of a text in UTF-8, as it is or in its compatible form (NFKC), whichever is longer; at least.
+
+    Only what is not ASCII can grow, and no more than to its parts (NFKD), whatever of these is put together again.
+    """
+    special = text.translate(None, _ASCII)
+    letters = special.decode()
+    if unicodedata.is_normalized("NFKC", letters):
         return len(text)
-    return max(len(text.encode()), len(unicodedata.normalize("NFKC", text).encode()))
+    return len(text) + max(0, len(unicodedata.normalize("NFKD", letters).encode()) - len(special))
 
 
 def _least(tokens: int, window: int | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import unicodedata
 from fractions import Fraction
 from typing import Any
 
@@ -209,6 +210,12 @@ def test_characters_that_grow_when_they_are_unified_count_grown() -> None:
     bound = worst_case(asking(text, max_tokens=1), lm("openai/ours"), budget=NO_CAP).input_tokens
     assert bound > 500 * 33
     assert embedding_worst_case([text], embedder("openai/ours"), budget=NO_CAP).input_tokens > 500 * 33
+
+
+@given(st.text())
+def test_a_prompt_counts_as_long_as_its_compatible_form(text: str) -> None:
+    bound = embedding_worst_case([text], embedder("openai/ours"), budget=NO_CAP).input_tokens
+    assert bound >= len(unicodedata.normalize("NFKC", text).encode())
 
 
 def test_schema_of_the_response_counts() -> None:
