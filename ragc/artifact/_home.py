@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ragc.artifact._manifest import PLACE, Manifest, real
 from ragc.errors import ConfigError
@@ -14,6 +14,8 @@ from ragc.project import Project
 
 if TYPE_CHECKING:
     from ragc.project import EmbedderSettings, ModelSettings, Settings
+
+Model = TypeVar("Model", "ModelSettings", "EmbedderSettings")
 
 
 def locate(target: str | None, start: Path | None = None) -> Path:
@@ -73,9 +75,18 @@ def _settings(root: Path) -> Settings | None:
 
 def sealed_embedder(manifest: Manifest) -> EmbedderSettings:
     """Return the sealed `embedder` table."""
-    from ragc.project import EmbedderSettings
+    from ragc.project import EmbedderSettings, EmbeddingPrice
 
-    return EmbedderSettings(**manifest.identity["embedder_settings"], **manifest.built["embedder_settings"])
+    table = {**manifest.identity["embedder_settings"], **manifest.built["embedder_settings"]}
+    if table.get("price"):
+        table["price"] = EmbeddingPrice(**table["price"])
+    return EmbedderSettings(**table)
+
+
+def reached_embedder(manifest: Manifest) -> EmbedderSettings:
+    """Return the sealed `embedder` table, with the address that the project around states for it; see `reached_lm`."""
+    sealed, settings = sealed_embedder(manifest), _settings(root_of(manifest.path))
+    return sealed if settings is None else _moved(sealed, settings.embedder)
 
 
 def sealed_lm(manifest: Manifest) -> ModelSettings:
@@ -106,7 +117,11 @@ def reached_lm(manifest: Manifest) -> ModelSettings:
     ConfigError when the configuration cannot be read.
     """
     sealed, configured = sealed_lm(manifest), configured_lm(manifest)
-    if configured is None or configured.model != sealed.model:
+    return sealed if configured is None else _moved(sealed, configured)
+
+
+def _moved(sealed: Model, configured: Model) -> Model:
+    if configured.model != sealed.model:
         return sealed
     stated = {name: getattr(configured, name) for name in PLACE if name in configured.model_fields_set}
     if "base_url" in stated:

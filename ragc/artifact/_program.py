@@ -103,6 +103,7 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         Raises ModelError, StoreError, ArtifactError or ConfigError, in one line that says what to do.
         """
         opened = self._ready()
+        self._check_embedder()
         passages = f", {opened.index.stats().passages:,} passages" if opened.index else ""
         outdated = self._serving.outdated()
         warning = "" if outdated is None else f"; {outdated}"
@@ -122,6 +123,14 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
             bind(self.program, opened.index, opened.count_tokens, self._serving.choices.filters)
             self._bound = opened.index
         return opened
+
+    def _check_embedder(self) -> None:
+        """Raise ModelError without the key of an embedder that questions will be sent to."""
+        from ragc.artifact._home import reached_embedder
+        from ragc.retrieval import Retrieve, check_embedder
+
+        if any(retrieve.alpha > 0 for _, retrieve in self.program.named_sub_modules(type_=Retrieve)):
+            check_embedder(reached_embedder(self.manifest))
 
     def _signed(self, prediction: dspy.Prediction, opened: Opened) -> dspy.Prediction:
         """Return a new prediction with the whole provenance; the program's own is kept as it is."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
-from ragc.artifact._home import chosen_lm, home_of, sealed_embedder, sealed_lm
+from ragc.artifact._home import chosen_lm, home_of, reached_embedder, sealed_lm
 from ragc.artifact._manifest import Manifest
 from ragc.artifact._quotes import Outdated, Quotes
 from ragc.errors import ArtifactError, StoreError
@@ -143,7 +143,7 @@ class Serving:
                 home.root,
                 collection=manifest.task,
                 corpus=home.corpus,
-                embedder=sealed_embedder(manifest),
+                embedder=reached_embedder(manifest),
                 chunk=ChunkSettings(**manifest.identity["chunking"]),
                 store=home.store,
                 progress=_Progress(manifest.task),

@@ -129,14 +129,15 @@ def _model(name: str, settings: ModelSettings) -> str | Check:
 
 
 def _embedder(settings: EmbedderSettings) -> str:
-    from ragc.retrieval import make_embedder
+    """Weights, or the key, and the endpoint where one of one's own is named; a provider's is not contacted."""
+    from ragc.retrieval import check_embedder, is_local, make_embedder
 
-    embedder = make_embedder(settings)
-    if settings.model.startswith("local/"):
-        return f"{settings.model}, {len(embedder.embed_query('one question'))} dimensions"
+    check_embedder(settings)
+    if is_local(settings):
+        return f"{settings.model}, {len(make_embedder(settings).embed_query('one question'))} dimensions"
     if settings.base_url:
         return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
-    return f"{settings.model}; the provider was not contacted"
+    return f"{settings.model}, key is set; the provider was not contacted"
 
 
 def _answers(url: str, key_env: str | None) -> str:

@@ -13,6 +13,7 @@ from ragc.cli._terminal import Progress, duration, emit, json_option, note, proj
 if TYPE_CHECKING:
     from ragc.artifact import Outdated
     from ragc.data import Doubts
+    from ragc.models import Usage
     from ragc.project import Project, TaskSettings
     from ragc.retrieval import IndexReport
 
@@ -33,6 +34,9 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
     Only what changed is embedded again. What is new is found by `ragc search` and by every program as soon as this
     returns, without compiling. TASK may be left out where the project has one task.
 
+    An embedder that is not local is paid for what is embedded, and the last line says how much. What it answered is in
+    the journal: an update that was killed goes on without paying twice.
+
     Warnings say which labels the changed documents no longer support: only you can mend them; and whether
     demonstrations of the task's artifact still quote documents that changed or are gone: `ragc compile` takes them out.
     """
@@ -43,7 +47,13 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
     settings = found.task(task)
     name = settings.name
     with Progress("index") as progress:
-        report = index(name, project=found, strict=strict, progress=lambda done, total: progress.update(done, total))
+        report = index(
+            name,
+            project=found,
+            strict=strict,
+            progress=lambda done, total: progress.update(done, total),
+            on_note=warn,
+        )
     is_changed = bool(report.added or report.changed or report.removed)
     doubts = _doubts(found, settings) if is_changed or as_json else None
     outdated = _outdated(found, settings)
@@ -74,6 +84,8 @@ def _print(task: str, report: IndexReport) -> None:
     row(
         "documents", f"{', '.join(changes)}; {counted(report.embedded, 'passage')} embedded, {duration(report.seconds)}"
     )
+    if report.paid is not None:
+        row("paid", paid(report.paid))
     if report.passages >= MANY:
         note(f"every search reads all {report.passages:,} passages: expect about 50 ms for each 100,000")
     if report.skipped:
@@ -82,6 +94,12 @@ def _print(task: str, report: IndexReport) -> None:
             row("", f"{one.path}: {one.reason}")
         if len(report.skipped) > MOST_NAMED:
             row("", f"… and {len(report.skipped) - MOST_NAMED:,} more; --json names them all")
+
+
+def paid(usage: Usage) -> str:
+    """What embedding took: calls, tokens, and US dollars where the price is known."""
+    usd = "no known price" if usage.usd is None else f"${usage.usd:.2g}" if 0 < usage.usd < 0.1 else f"${usage.usd:.2f}"
+    return f"{counted(usage.calls, 'call')}, {usage.input_tokens:,} tokens, {usd}"
 
 
 def _doubts(project: Project, task: TaskSettings) -> Doubts | None:
@@ -127,6 +145,11 @@ def _json(task: str, report: IndexReport) -> dict[str, object]:
         "removed": report.removed,
         "unchanged": report.unchanged,
         "embedded": report.embedded,
+        "paid": None if report.paid is None else _usage(report.paid),
         "skipped": [{"path": one.path, "reason": one.reason} for one in report.skipped],
         "seconds": report.seconds,
     }
+
+
+def _usage(usage: Usage) -> dict[str, object]:
+    return {"usd": usage.usd, "calls": usage.calls, "input_tokens": usage.input_tokens}
