@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import TYPE_CHECKING, Any
 
 from dspy.clients.engines.lm15_engine import timeouts_for
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
     from ragc.models._engine import AsyncInner, Inner
     from ragc.project import ModelSettings
-
-# DSPy and LiteLLM fetch their price list at first use unless this is set; both carry one.
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 
 def provider_engine(settings: ModelSettings, found: Route, key: str | None = None) -> Inner:
