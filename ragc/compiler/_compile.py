@@ -94,8 +94,8 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
             opened.append(open_replay(found, chosen, identity, replay, on_event=teller))
         else:
             opened.append(open_run(found, chosen, identity, caps, fresh=fresh, on_event=teller))
-        teller.gateway = opened[0].gateway
-        return teller.gateway
+        teller.follow(opened[0].gateway)
+        return opened[0].gateway
 
     with teller, only_run(found, chosen, teller) if not (dry_run or replay) else nullcontext():
         bench = open_bench(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -27,15 +28,15 @@ WINDOW = 10.0
 class Teller:
     """Hands every event on, with what can be seen of the calls, and appends it to a file: one JSON object a line.
 
-    A context manager. Each line has `at` (UTC) and `event` (`working`, `finished`, `warned`, at the end `result` or
-    `error`), and the event's own fields. Lines are written as things happen, and hold no secret; where the disk refuses
-    one, RagcError is raised.
+    A context manager, safe in threads: the listener is called by one at a time. Each line has `at` (UTC) and `event`
+    (`working`, `finished`, `warned`, at the end `result` or `error`), and the event's own fields. Lines are written as
+    things happen, and hold no secret; where the disk refuses one, RagcError is raised.
     """
 
     def __init__(self, listener: OnEvent, path: Path | None) -> None:
         """Raises RagcError where the file cannot be written."""
-        self.gateway: Gateway | None = None
-        """The run's, once it is open."""
+        self._gateway: Gateway | None = None
+        self._lock = threading.RLock()
         self._listener = listener
         self._path = path
         self._file: TextIO | None = None
@@ -63,14 +64,21 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         """Tell one event."""
-        self._tell_notes()
-        if isinstance(event, Working) and self.gateway is not None:
-            event = replace(event, seen=self._seen(self.gateway))
-        self._hand_on(event)
+        with self._lock:
+            self._tell_notes()
+            if isinstance(event, Working) and self._gateway is not None:
+                event = replace(event, seen=self._seen(self._gateway))
+            self._hand_on(event)
+
+    def follow(self, gateway: Gateway) -> None:
+        """Tell of the calls of this gateway, and at once what it wants a person to know: nothing else may happen."""
+        self._gateway = gateway
+        gateway.on_note = lambda note: self._tell_notes()
 
     def result(self, value: dict[str, Any]) -> None:
         """Append what the run came to."""
-        self._write("result", value)
+        with self._lock:
+            self._write("result", value)
 
     def _hand_on(self, event: Event) -> None:
         match event:
@@ -84,10 +92,11 @@ class Teller:
 
     def _tell_notes(self) -> None:
         """What the gateway wants a person to know, once."""
-        for note in [] if self.gateway is None else list(self.gateway.notes):
-            if note not in self._told:
-                self._told.add(note)
-                self._hand_on(Warned(note))
+        with self._lock:
+            for note in [] if self._gateway is None else list(self._gateway.notes):
+                if note not in self._told:
+                    self._told.add(note)
+                    self._hand_on(Warned(note))
 
     def _seen(self, gateway: Gateway) -> Seen:
         status, now = gateway.status(), time.monotonic()

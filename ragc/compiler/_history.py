@@ -128,7 +128,11 @@ def open_run(
     lost = journal.lost(last.id)
     journal.update_run(last.id, state="running", caps=budget.model_dump(mode="json", exclude_none=True))
     again = stop is not None
-    return Opened(_gateway(journal, last, budget, stop), last, resumed=True, lost=lost, known=again, stops_again=again)
+    # What stopped for its errors is tried once more; whatever else goes on decides as it had decided.
+    earlier = None if last.state == "errors" else Replay(journal, last.id)
+    return Opened(
+        _gateway(journal, last, budget, stop, earlier), last, resumed=True, lost=lost, known=again, stops_again=again
+    )
 
 
 def open_replay(
@@ -212,7 +216,9 @@ def source_digest(root: Path, module: str) -> str:
     return digest(canonical_json({name: digest(source) for name, source in sources.items()}))
 
 
-def _gateway(journal: Journal, record: RunRecord, budget: Budget, stop: StopAt | None = None) -> Gateway:
+def _gateway(
+    journal: Journal, record: RunRecord, budget: Budget, stop: StopAt | None = None, earlier: Replay | None = None
+) -> Gateway:
     return Gateway(
         budget,
         journal=journal,
@@ -223,6 +229,7 @@ def _gateway(journal: Journal, record: RunRecord, budget: Budget, stop: StopAt |
         seconds=record.seconds,
         admitted=record.admitted,
         stop_at=stop,
+        earlier=earlier,
     )
 
 

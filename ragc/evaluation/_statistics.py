@@ -40,10 +40,8 @@ class Comparison:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        if self.verdict == "not tested":
-            return "Not tested: the run stopped before the test split was complete."
-        if self.difference is None:
-            return "Not shown: no question was answered by both."
+        if self.verdict == "not tested" or self.difference is None:
+            return "Not tested: the test split was not answered to its end."
         points = f"{100 * self.difference:+.1f} points on {self.n} questions ({self.won} won, {self.lost} lost)"
         if self.ci_low is None or self.ci_high is None or self.p_value is None:
             return f"Not shown: {points}; too few answers changed for an interval."
@@ -67,7 +65,7 @@ def compare_paired(baseline: Evaluation, candidate: Evaluation, *, seed: int = 0
         if before is not None and (after := ours.get(example)) is not None
     ]
     if not pairs:
-        return Comparison("not shown")
+        return Comparison("not tested")
     differences = np.array([after - before for before, after in pairs])
     common: dict[str, Any] = {
         "n": len(pairs),

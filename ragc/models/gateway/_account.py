@@ -206,6 +206,11 @@ class Account:
             self._stopped = self._stopped or error
             self._serve()
 
+    def run_out(self) -> None:
+        """Count the cap in seconds as reached: what is waited for comes later than that."""
+        with self._lock:
+            self._reached = self._reached or "seconds"
+
     def resume(self) -> None:
         """Take a `stop` back."""
         with self._lock:

@@ -33,6 +33,11 @@ class Call:
     """Whether the journal had it already."""
     kind: Kind = "lm"
 
+    @property
+    def has_response(self) -> bool:
+        """Whether a response came; one that holds no answer (withheld) is paid for all the same."""
+        return self.error is None or self.input_tokens > 0
+
 
 @dataclass(frozen=True)
 class Usage:

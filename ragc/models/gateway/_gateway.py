@@ -53,6 +53,8 @@ Answer = TypeVar("Answer")
 NOTHING = Amounts()
 ASYNC_THREADS = 64
 """Awaited calls of a run that can be under way at once."""
+NOTED = 0.5
+"""Seconds of a run with a cap on them after which the journal hears of them again."""
 _LOOK = 30.0
 """Seconds that one waits for another process's answer before it is looked whether that process is alive."""
 
@@ -89,11 +91,16 @@ class Gateway:
         spent: Amounts = NOTHING,
         seconds: float = 0.0,
         replay: Replay | None = None,
+        earlier: Replay | None = None,
         retry: Retry | None = None,
         admitted: int = 0,
         stop_at: StopAt | None = None,
     ) -> None:
-        """`spent` and `seconds` are what earlier commands of the same run took; `admitted` its steps so far."""
+        """`spent` and `seconds` are what earlier commands of the same run took; `admitted` its steps so far.
+
+        `earlier` are its complete steps: a call that had failed when one of them was decided on is not sent for it
+        again.
+        """
         from ragc.project import Budget
 
         self.budget = budget or Budget()
@@ -103,6 +110,7 @@ class Gateway:
         self.task = task
         self.generation = generation
         self.replay = replay
+        self._earlier = replay or earlier
         self.retry = retry or IN_A_RUN
         self.fatal: RagcError | None = None
         """The first refusal for good, remembered because optimizers swallow exceptions; every later call raises it."""
@@ -129,6 +137,7 @@ class Gateway:
         self._strangers: dict[str, None] = {}
         self._watcher = Watcher(self)
         self._pool: ThreadPoolExecutor | None = None
+        self._noted = seconds
         self._setting = f"ragc_recordings_{id(self)}"  # DSPy takes its settings along into the threads that it starts
 
     def __copy__(self) -> Gateway:
@@ -251,7 +260,11 @@ class Gateway:
             inner = self._recording
             example, ordinal = (None, 0) if inner is None else (inner.example, len(inner))
             raise self.replay.missing(asked, current_step(), example, ordinal)
+        failed = self._failed_then(asked)
+        if failed is not None:
+            raise failed
         self._check()
+        self._note_seconds()
         most = worst()
         step = current_step()
         if step is None or not step.is_aside:
@@ -284,12 +297,26 @@ class Gateway:
                 self.journal.release(asked.key, failure)
 
     def _failed_then(self, asked: Asked) -> Exception | None:
-        """A replay's error where the run that is replayed had none of this answer yet: it came when it asked again."""
-        if self.replay is None:
+        """The error that the same call had when its step was decided on: in the run that is replayed, or before a kill.
+
+        The journal may hold the answer by now: it came when the run asked again.
+        """
+        if self._earlier is None:
             return None
         inner = self._recording
         before = 0 if inner is None else sum(call.key == asked.key for call in inner)
-        return self.replay.failed_then(asked, current_step(), None if inner is None else inner.example, before)
+        return self._earlier.failed_then(asked, current_step(), None if inner is None else inner.example, before)
+
+    def _note_seconds(self) -> None:
+        """Tells the journal now and then how long a run with a cap in seconds has taken: a kill gives no time back."""
+        if self.budget.seconds is None or not self.run:
+            return
+        with self._lock:
+            seconds = self.account.seconds
+            if seconds < self._noted + NOTED:
+                return
+            self._noted = seconds
+        self.journal.update_run(self.run, seconds=seconds)
 
     def _claim(self, key: str, worst: Amounts) -> Entry | None:
         """The right to ask for `key`, durably; an entry where another process has answered it meanwhile."""
@@ -390,7 +417,7 @@ class Gateway:
             self._complete = step.number + 1
             noted = [*between.used, *sorted(step.used, key=_place)]
             for use, call in noted:
-                if use.error is None:
+                if call.has_response:
                     self._used.setdefault(use.key, call)
         if self.replay is None and self.run:
             self.journal.record_step(self.run, step.number, step.label, [use for use, _ in noted])

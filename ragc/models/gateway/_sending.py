@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from dspy._vendor.lm15.serde import response_to_dict
 
 from ragc.errors import ExampleError, ModelError, RagcError
+from ragc.models._errors import WaitTooLong
 from ragc.models._transport import listening
 from ragc.models.gateway._account import Account, Amounts
 from ragc.models.gateway._bounds import Counted, actual, embedding_actual
@@ -123,7 +124,12 @@ class Sender:
         limiter = self._limiter(endpoint)
         waits = self._retry.start()
         while True:
-            with limiter.turn(most, self._account.deadline) as turn:
+            try:
+                turn = limiter.turn(most, self._account.deadline)
+            except WaitTooLong:
+                self._account.run_out()
+                raise
+            with turn:
                 self._check()
                 waits.attempt()
                 began = time.monotonic()
