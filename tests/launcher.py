@@ -198,7 +198,7 @@ def _serve() -> list[str] | None:
 def _become(request: dict[str, Any]) -> list[str]:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever our parent does with it
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update({**_SET, **request["env"]})
     os.chdir(request["cwd"])
     sys.path[0] = request["cwd"]  # as `python -m ragc` has it
     with open(os.devnull) as nothing:
@@ -213,15 +213,19 @@ def _become(request: dict[str, Any]) -> list[str]:
     return args
 
 
+_SET: dict[str, str] = {}
+"""Variables that the imports have set, which a command would set itself."""
+
+
 def _import_all() -> None:
     """What a compile imports sooner or later."""
+    before = dict(os.environ)
     import apsw
     import dspy
     import numpy
     import openai
     import scipy.stats
     import sqlite_vec
-    import wordllama
 
     import ragc.artifact
     import ragc.cli.compile
@@ -234,7 +238,8 @@ def _import_all() -> None:
     import ragc.retrieval
     import ragc.tracking  # noqa: F401
 
-    del apsw, dspy, numpy, openai, scipy, sqlite_vec, wordllama
+    _SET.update({name: value for name, value in os.environ.items() if name not in before})
+    del apsw, dspy, numpy, openai, scipy, sqlite_vec
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from ragc.compiler._estimate import (
     from_prompts,
     observed,
     refuse_unfundable,
-    with_index,
+    with_embeddings,
 )
 from ragc.compiler._events import Finished, OnEvent, Warned, telling
 from ragc.compiler._history import Opened
@@ -369,7 +369,9 @@ class Compilation:
             most=most,
             margin=self.gateway.dearest,
         )
-        return with_index(plan, self.bench.indexing)
+        splits = self.bench.labelled.splits
+        questions = len(splits.train) + len(self.validation) + len(splits.test)
+        return with_embeddings(plan, one, questions, self.bench.indexing)
 
     def _set_aside(self, *evaluations: Evaluation | None) -> None:
         """Sets the final test's share aside: baseline and dearest candidate, as observed, on every test question.

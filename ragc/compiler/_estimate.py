@@ -43,7 +43,7 @@ class PerQuestion:
     exact: bool = False
     """Whether the provider counted the input tokens."""
     embeddings: float = 0.0
-    """Calls that embed it: they are paid the first time alone, whatever program is asked."""
+    """Calls that embed it; see `with_embeddings`."""
 
     @property
     def tokens(self) -> float:
@@ -183,14 +183,10 @@ def estimate(
     fewest = 2 * validation + plan.training + 2 * test
     least = plain + plan.dearer * (validation + test)
     smallest: dict[str, float] = {
-        "calls": math.ceil(fewest * high.calls + plain * high.embeddings),
+        "calls": math.ceil(fewest * high.calls),
         "input_tokens": math.ceil(least * high.input_tokens) + 2 * math.ceil(plan.dearer * margin.input_tokens),
         "output_tokens": math.ceil(fewest * high.output_tokens) + 2 * margin.output_tokens,
     }
-
-    def calls(question: PerQuestion) -> int:
-        return math.ceil(runs * question.calls + plain * question.embeddings)
-
     usd = seconds = None
     if one.usd is not None and high.usd is not None:
         usd = (runs * one.usd, dear * high.usd)
@@ -200,7 +196,7 @@ def estimate(
         smallest["seconds"] = math.ceil(fewest * one.seconds)
     return Estimate(
         runs=runs,
-        calls=(calls(one), calls(high)),
+        calls=(math.ceil(runs * one.calls), math.ceil(runs * high.calls)),
         tokens=(round(runs * one.tokens), round(dear * high.input_tokens + runs * high.output_tokens)),
         usd=usd,
         seconds=seconds,
@@ -211,17 +207,20 @@ def estimate(
     )
 
 
-def with_index(plan: Estimate, index: Amounts) -> Estimate:
-    """`plan` with what the index takes, which the same budget pays."""
+def with_embeddings(plan: Estimate, one: PerQuestion, questions: int, index: Amounts) -> Estimate:
+    """`plan` with the calls that embed so many different questions, and with what the index takes.
+
+    A question is embedded the first time alone, whatever program is asked; its tokens are among the others.
+    """
 
     def more(values: tuple[int, int], by: int) -> tuple[int, int]:
         return values[0] + by, values[1] + by
 
-    usd = float(index.usd)
-    takes = {"calls": index.calls, "input_tokens": index.input_tokens, "usd": usd}
+    calls, usd = index.calls + math.ceil(questions * one.embeddings), float(index.usd)
+    takes = {"calls": calls, "input_tokens": index.input_tokens, "usd": usd}
     return replace(
         plan,
-        calls=more(plan.calls, index.calls),
+        calls=more(plan.calls, calls),
         tokens=more(plan.tokens, index.input_tokens),
         usd=None if plan.usd is None else (plan.usd[0] + usd, plan.usd[1] + usd),
         smallest={name: least + takes.get(name, 0) for name, least in plan.smallest.items()},

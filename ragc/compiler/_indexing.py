@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ragc._messages import counted
 from ragc.compiler._events import Finished, OnEvent, Working
-from ragc.errors import BudgetError, ModelError
+from ragc.errors import BudgetError, BudgetExhausted, ModelError
 from ragc.models import Amounts, NotInJournal, find_price
 from ragc.retrieval import Index, Outstanding, Unembedded, is_local, open_index
 
@@ -42,6 +42,7 @@ def bring_up_to_date(
 
     Raises:
         BudgetError: the budget cannot fund the index.
+        BudgetExhausted: it turned out not to, when a part was embedded already.
         ModelError: the embedder refuses, or a replay finds neither index nor vectors.
         StoreError: the store cannot be written.
     """
@@ -70,8 +71,11 @@ def _paid(index: Index, corpus: Corpus, gateway: Gateway, settings: EmbedderSett
     outstanding = index.outstanding(corpus)
     _refuse_unfundable(gateway.budget, gateway.account.spent, outstanding, settings, index.name)
     before = gateway.usage
-    with gateway.aside(LABEL):
-        report = index.update(corpus, progress=_telling(on_event))
+    try:
+        with gateway.aside(LABEL):
+            report = index.update(corpus, progress=_telling(on_event))
+    except BudgetExhausted as error:
+        raise BudgetExhausted(f"the index of {index.name}: {error}; {_ways_out(index.name)}") from error
     after = gateway.usage
     if after.calls > before.calls:
         on_event(Finished(LABEL, (_told(report.embedded, before, after),)))
@@ -98,9 +102,12 @@ def _refuse_unfundable(
             shown = f"${Decimal(str(cap)):f}" if name == "usd" else f"{cap:,} {name.replace('_', ' ')}"
             raise BudgetError(
                 f"a budget of {shown} cannot fund the index: {counted(outstanding.passages, 'passage')} to be embedded "
-                f"take {_in_words(outstanding, settings)}; raise it, or run `ragc index {task}` first, which has no "
-                "budget"
+                f"take {_in_words(outstanding, settings)}; {_ways_out(task)}"
             )
+
+
+def _ways_out(task: str) -> str:
+    return f"raise the budget, or run `ragc index {task}` first, which has none"
 
 
 def _takes(outstanding: Outstanding, settings: EmbedderSettings) -> Amounts:

@@ -6,7 +6,6 @@ an artifact that only answers needs no gateway.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ragc._lazy import on_first_use
@@ -45,9 +44,6 @@ if TYPE_CHECKING:
         StopAt,
         Usage,
     )
-
-# DSPy and LiteLLM fetch their price list at first use unless this is set; both carry one.
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
 
 _HOME = {
     "Amounts": "gateway",

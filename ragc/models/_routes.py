@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from ragc.project import EmbedderSettings, ModelSettings
 
+# DSPy and LiteLLM fetch their list of models and prices at first use unless this is set; both carry one. Here, because
+# whatever reads the list has asked first who answers.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
+
 LOCAL = "local/"
 NO_KEY = "none"
 """Sent as the key to an endpoint of one's own that asks for none."""

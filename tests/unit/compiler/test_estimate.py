@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
-from ragc.compiler._estimate import Estimate, PerQuestion, estimate, observed, refuse_unfundable
+from ragc.compiler._estimate import (
+    Estimate,
+    PerQuestion,
+    estimate,
+    observed,
+    refuse_unfundable,
+    with_embeddings,
+)
 from ragc.compiler._optimizer import Work
 from ragc.errors import BudgetError
 from ragc.evaluation import Outcome
+from ragc.models import Amounts
 from ragc.project import Budget
 
 
@@ -66,3 +76,16 @@ def test_a_pilot_is_averaged_and_its_dearest_question_kept() -> None:
     average, most = observed(outcomes, 2)
     assert average == PerQuestion(calls=2, input_tokens=190, output_tokens=10, usd=0.2, seconds=2.0)
     assert most == PerQuestion(calls=2, input_tokens=290, output_tokens=10, usd=0.3, seconds=2.0)
+
+
+def test_questions_are_embedded_once_and_the_index_is_paid_from_the_same_budget() -> None:
+    one = PerQuestion(calls=1, input_tokens=90, output_tokens=10, usd=0.001, seconds=0.5, embeddings=1)
+    index = Amounts(3, 5000, 0, Fraction(1, 100))
+    before = plan()
+    found = with_embeddings(before, one, 100, index)
+    assert before.usd is not None and found.usd is not None
+    assert found.calls == (before.calls[0] + 103, before.calls[1] + 103)
+    assert found.tokens[0] == before.tokens[0] + 5000
+    assert found.usd[1] == pytest.approx(before.usd[1] + 0.01)
+    added = {name: found.smallest[name] - before.smallest[name] for name in found.smallest}
+    assert added == pytest.approx({"calls": 103, "input_tokens": 5000, "output_tokens": 0, "usd": 0.01, "seconds": 0})

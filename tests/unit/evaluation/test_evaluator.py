@@ -11,7 +11,7 @@ import pytest
 from ragc.data import Example
 from ragc.errors import BudgetExhausted, ConfigError, ExampleError, ModelError
 from ragc.evaluation import Evaluation, Outcome, TooManyErrors
-from ragc.models import Amounts, Gateway
+from ragc.models import Amounts, Call, Gateway
 from ragc.models._errors import AnswerWithheld, CallFailed, PromptTooLong
 from ragc.project import Budget
 from scripted import make_evaluator, number_in
@@ -44,6 +44,24 @@ def test_costs_are_those_of_the_example_itself(examples: list[Example]) -> None:
     assert {(o.calls, o.input_tokens, o.output_tokens, o.usd) for o in found.outcomes} == {(1, 10, 2, 0.001)}
     assert found.usd_per_question == pytest.approx(0.001)
     assert 0 < min(o.seconds for o in found.outcomes) <= (found.latency_p95 or 0)
+
+
+def test_a_questions_vector_costs_and_is_no_latency_of_the_language_model(examples: list[Example]) -> None:
+    evaluator = make_evaluator(echo, threads=8)
+
+    class Retrieving(dspy.Module):  # type: ignore[misc]  # dspy ships no types
+        def __init__(self) -> None:
+            super().__init__()
+            self.respond = program()
+
+        def forward(self, question: str) -> dspy.Prediction:
+            for calls in evaluator.gateway._open:
+                calls.append(Call("embedder", 7, 0, 0, 0.5, 60.0, kind="embedding"))
+            return self.respond(question=question)
+
+    found = evaluator.evaluate(Retrieving(), examples)
+    assert {(o.calls, o.embeddings, o.input_tokens, o.usd) for o in found.outcomes} == {(2, 1, 17, 0.501)}
+    assert max(o.seconds for o in found.outcomes) < 30
 
 
 def test_an_error_is_counted_and_never_scored(examples: list[Example]) -> None:
