@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 PROVIDER = "openai"
 """What the model string of such an endpoint begins with."""
 _CONNECT_SECONDS = 10.0
+_TOO_LARGE = "is too large to process"
+"""What llama.cpp says of a text that does not fit, with the status of a failure that may pass."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,10 @@ def _late(seconds: float) -> str:
 
 def _refusal(response: httpx.Response, code: str | None) -> lm15.ProviderError:
     """A status that is an error, as lm15 has it."""
-    error = map_http_error(response.status_code, _said(response), provider=PROVIDER, provider_code=code)
+    said = _said(response)
+    if _TOO_LARGE in said:
+        return lm15.ContextLengthError(said, provider=PROVIDER)
+    error = map_http_error(response.status_code, said, provider=PROVIDER, provider_code=code)
     _attach_error_metadata(error, response.headers.multi_items())
     return error
 
