@@ -184,3 +184,5 @@ def test_no_key_reaches_a_file(scene: Scene) -> None:
     assert scene.run("index").returncode == 0
     files = [file for file in scene.root.rglob("*") if file.is_file()]
     assert not [file for file in files if KEY.encode() in file.read_bytes()]
+    exported = scene.run("journal", "export").stdout
+    assert "words for ***" in exported and KEY not in exported

@@ -218,7 +218,7 @@ def test_a_missing_key_is_named_before_anything_is_sent(provider: Provider, monk
 
 
 def test_a_forked_process_makes_connections_of_its_own(provider: Provider) -> None:
-    ours = endpoint(provider)
+    ours = Embeddings(endpoint(provider, timeout=5.0).settings, retry=Retry(attempts=1))
     ours.embed(ours.request(["a"]))
     child = os.fork()
     if child == 0:
