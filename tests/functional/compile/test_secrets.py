@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +20,7 @@ import pytest
 
 import ragc
 from conftest import RunRagc
-from provider import Answer, Asked, Provider, Script
+from provider import Answer, Asked, Provider, Script, at_rates
 from ragc.errors import ArtifactError
 
 from .conftest import configure
@@ -151,6 +155,33 @@ def test_events_and_warnings_hold_no_planted_key(careless_project: Path) -> None
         project=careless_project, settings={"candidates": "2"}, on_event=lambda event: told.append(repr(event))
     )
     assert leaks({"events": "\n".join(told).encode()}) == []
+
+
+def test_what_a_kill_leaves_and_the_events_hold_no_planted_key(
+    careless_project: Path, hosted_model: Provider, run_ragc: RunRagc
+) -> None:
+    hosted_model.faults = at_rates({"key echoed in 500": 0.1})
+    words = ("compile", "--set", "candidates=2", "--events", ".ragc/events.jsonl")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "ragc", *words],
+        cwd=careless_project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while len(hosted_model.requests) < 40 and running.poll() is None:
+        time.sleep(0.002)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    written = dict(everything_in(careless_project))
+    assert {".ragc/events.jsonl", ".ragc/journal.db-wal", ".ragc/journal.db:entries"} <= written.keys()
+    assert leaks(everything_in(careless_project)) == []
+    done = run_ragc(*words, cwd=careless_project)
+    assert done.returncode in (0, 3), done.stderr
+    hosted_model.script = lambda asked: Answer(status=401, message=f"no: {' '.join(SECRETS)}")
+    refused = run_ragc(*words, "--fresh", cwd=careless_project)
+    assert refused.returncode == 2, refused.stderr
+    assert "***" in (careless_project / ".ragc" / "events.jsonl").read_text("utf-8").splitlines()[-1]
+    assert leaks(everything_in(careless_project)) == []
 
 
 @pytest.mark.parametrize("where", ["source", "setting"])
