@@ -61,7 +61,7 @@ def test_wherever_it_strikes_it_is_one_line_and_nothing_is_paid_twice(scene: Sce
         running.until(lambda: False, luck.uniform(0, 0.1))
         running.signal(signal.SIGINT)
         done = running.wait(30)
-        assert done.returncode in (0, 130), (asked, done.stderr)
+        assert done.returncode in (0, 130, -signal.SIGINT), (asked, done.stderr)  # the last: when all was done
         assert "Traceback" not in done.stderr and "a bug" not in done.stderr
         if (scene.root / "compiled" / "allotments").exists():
             assert scene.run("verify").returncode == 0
