@@ -12,8 +12,8 @@ import pytest
 
 from kills import Clean, undisturbed
 from launcher import Launcher
-from provider import FAULTS, Answer, Asked, Provider, at_rates, rate_limited
-from scenes import FEW, Scene, configure, stage
+from provider import FAULTS, Answer, Asked, Provider, always, at_rates, rate_limited
+from scenes import FEW, THREADS, Scene, configure, stage
 
 HASTY = """
 from ragc.models.gateway import _gateway, _retry
@@ -57,6 +57,16 @@ def test_a_provider_in_trouble_gives_the_same_scores_and_no_error(scene: Scene, 
     assert (done.json["test"]["compiled"]["errors"], done.json["validation"]["compiled"]["errors"]) == (0, 0)
     assert scene.provider.counts(delivered=True) == clean.counts
     assert done.json["cost"] == clean.done.json["cost"], "what failed costs nothing"
+
+
+def test_a_refusal_for_asking_too_fast_uses_up_time_and_not_attempts(scene: Scene, clean: Clean) -> None:
+    scene.compile(*FEW)
+    one = questions(scene, "test")[:1]
+    scene.forget()
+    scene.provider.faults = lambda asked: "429" if about(asked, one) and asked.occurrence <= 6 else None
+    done = scene.compile(*FEW)
+    assert (done.returncode, done.json["id"]) == (0, clean.done.json["id"]), done.stderr
+    assert max(scene.provider.counts().values()) == 7
 
 
 def test_errors_are_seen_where_nothing_is_tried_again(scene: Scene, clean: Clean) -> None:
@@ -152,15 +162,34 @@ def test_errors_of_one_example_stand_in_the_record_and_are_scored_by_nobody(scen
     assert (replayed.json["id"], scene.asked) == (done.json["id"], asked), replayed.stderr
 
 
+STUBBORN = """
+import contextlib
+
+def stubborn(program, run):
+    for number in range(20):
+        candidate = program.deepcopy()
+        candidate.respond.signature = candidate.respond.signature.with_instructions(f"Answer in {number} words.")
+        with contextlib.suppress(Exception):
+            run.evaluate(candidate, f"stubborn {number}")
+    return program
+"""
+
+
+@pytest.mark.parametrize("fault", ["401", "unknown model", "no credit"])
+def test_a_refusal_for_good_ends_the_run_whatever_the_optimizer_swallows(scene: Scene, fault: str) -> None:
+    (scene.root / "optimizers" / "stubborn.py").write_text(STUBBORN, "utf-8")
+    scene.provider.faults = lambda asked: fault if asked.number > 10 else None
+    done = scene.run("compile", "--optimizer", "stubborn")
+    assert done.returncode == 2
+    assert scene.asked <= 10 + THREADS
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: ")] == done.stderr.splitlines()[-1:]
+
+
 DAY = 24 * 3600
 
 
-def asks_for_a_day(asked: Asked) -> Any:
-    return rate_limited(DAY) if asked.number > 10 else None
-
-
 def test_a_provider_that_asks_for_a_day_is_waited_for_and_that_is_said(scene: Scene, tmp_path: Path) -> None:
-    scene.provider.faults = asks_for_a_day
+    scene.provider.faults = always(rate_limited(DAY))  # nothing else will ever happen
     events = tmp_path / "events.jsonl"
     running = scene.start("compile", *FEW, "--events", str(events))
     assert running.until(lambda: "waiting 1 d" in running.stderr, timeout=30) and not running.has_ended
