@@ -194,11 +194,10 @@ def test_a_provider_that_asks_for_a_day_is_waited_for_and_that_is_said(scene: Sc
     running = scene.start("compile", *FEW, "--events", str(events))
     assert running.until(lambda: "waiting 1 d" in running.stderr, timeout=30) and not running.has_ended
     assert "openai/scripted asks to wait (Retry-After): waiting 1 d" in running.stderr
-    asked = scene.asked
     running.signal(2)
     done = running.wait(timeout=20)
     assert done.returncode == 130, done.stderr
-    assert scene.asked == asked
+    assert scene.asked <= THREADS, "those that were in flight when the first was told to wait, and no other"
     told = [json.loads(line) for line in events.read_text("utf-8").splitlines()]
     assert any("waiting 1 d" in line.get("text", "") for line in told)
 
