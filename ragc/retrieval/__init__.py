@@ -12,7 +12,6 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.retrieval._chunking import sections
     from ragc.retrieval._cite import CITATION_METHOD, cite
-    from ragc.retrieval._embedder import Embedder, check_embedder, is_local, make_embedder
     from ragc.retrieval._filters import Condition, Filters, parse_filters
     from ragc.retrieval._index import Index, IndexReport, IndexStats, Outstanding
     from ragc.retrieval._open import ensure_index, index, open_index, search
@@ -20,14 +19,15 @@ if TYPE_CHECKING:
     from ragc.retrieval._passages import Passages
     from ragc.retrieval._query import Query
     from ragc.retrieval._retrieve import Retrieve, bind
-    from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store, open_store
-    from ragc.retrieval._unembedded import Unembedded
+    from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
+    from ragc.retrieval.embedders import Embedder, Unembedded, check_embedder, is_local, make_embedder
+    from ragc.retrieval.stores import open_store
 
 _HOME = {
     "CITATION_METHOD": "_cite",
     "CollectionState": "_store",
     "Condition": "_filters",
-    "Embedder": "_embedder",
+    "Embedder": "embedders",
     "Entry": "_store",
     "Filters": "_filters",
     "Index": "_index",
@@ -41,16 +41,16 @@ _HOME = {
     "Query": "_query",
     "Retrieve": "_retrieve",
     "Store": "_store",
-    "Unembedded": "_unembedded",
+    "Unembedded": "embedders",
     "bind": "_retrieve",
-    "check_embedder": "_embedder",
+    "check_embedder": "embedders",
     "cite": "_cite",
     "ensure_index": "_open",
     "index": "_open",
-    "is_local": "_embedder",
-    "make_embedder": "_embedder",
+    "is_local": "embedders",
+    "make_embedder": "embedders",
     "open_index": "_open",
-    "open_store": "_store",
+    "open_store": "stores",
     "parse_filters": "_filters",
     "passage_id": "_passage",
     "search": "_open",

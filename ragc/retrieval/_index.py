@@ -12,12 +12,12 @@ from ragc._files import digest
 from ragc._messages import counted
 from ragc.errors import DataError, StoreError
 from ragc.retrieval._chunking import Chunker, described
-from ragc.retrieval._embedder import Embedder, NotEmbedded
 from ragc.retrieval._filters import Filters, parse_filters
-from ragc.retrieval._hosted import MOST_TOKENS
 from ragc.retrieval._passage import Passage, indexed_text
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
+from ragc.retrieval.embedders._embedder import Embedder, NotEmbedded
+from ragc.retrieval.embedders._hosted import MOST_TOKENS
 
 if TYPE_CHECKING:
     import numpy as np

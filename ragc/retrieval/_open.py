@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from ragc._files import digest
 from ragc.errors import StoreError
-from ragc.retrieval._embedder import is_local, make_embedder
 from ragc.retrieval._filters import Filters
 from ragc.retrieval._index import Index, IndexReport, Report
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import check_alpha, check_count
-from ragc.retrieval._store import MadeWith, Store, open_store
+from ragc.retrieval._store import MadeWith, Store
+from ragc.retrieval.embedders._embedder import is_local, make_embedder
+from ragc.retrieval.stores import open_store
 
 if TYPE_CHECKING:
     from ragc.data import Corpus

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ragc._secrets import hide_password
-from ragc.errors import ConfigError
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._query import Query
 
@@ -128,26 +125,3 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections. The store can be used again afterwards and opens new ones."""
-
-
-SCHEMES = "sqlite://PATH"
-"""What `open_store` takes, for messages."""
-
-
-def open_store(url: str, *, root: Path, collection: str, read_only: bool = False) -> Store:
-    """Return the collection of that name in the store at `url`. Nothing is opened or created before it is used.
-
-    `sqlite://path` is relative to `root`, `sqlite:////path` absolute. Raises ConfigError on any other scheme.
-    """
-    hide_password(url)
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme == "sqlite":
-        if not rest.strip("/"):
-            raise ConfigError(f"store {url!r} names no file; write {SCHEMES}, such as sqlite://.ragc/index.db")
-        from ragc.retrieval._sqlite import SQLiteStore
-
-        # Three slashes are relative as in SQLAlchemy's (and `tracking`'s) form, four are absolute.
-        path = Path(rest.removeprefix("/")).expanduser()
-        return SQLiteStore(root / path, collection, read_only=read_only)
-    shown = f"{scheme}://…" if separator else repr(url)
-    raise ConfigError(f"unknown store {shown}; known is {SCHEMES}")

@@ -12,7 +12,7 @@ import apsw
 from ragc.retrieval._fusion import Fused
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
-from ragc.retrieval._sqlite_sql import SHIFT, TOKENIZER, Allowed
+from ragc.retrieval.stores.sqlite._sql import SHIFT, TOKENIZER, Allowed
 
 MOST_WORDS = 256
 """How many words of a question are searched for; the others are left out."""

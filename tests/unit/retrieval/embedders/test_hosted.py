@@ -17,8 +17,8 @@ from ragc.errors import ConfigError, DataError, ExampleError, ModelError
 from ragc.models import Embeddings, Gateway
 from ragc.project import ChunkSettings, EmbedderSettings
 from ragc.retrieval import Embedder, Index, MadeWith, check_embedder, make_embedder, open_store
-from ragc.retrieval._embedder import NotEmbedded
-from ragc.retrieval._hosted import Hosted
+from ragc.retrieval.embedders._embedder import NotEmbedded
+from ragc.retrieval.embedders._hosted import Hosted
 
 KEY = "sk-test-0123456789abcdefghij"
 TEXTS = ["At most five days of leave.", "Bonfires are allowed in November.", "Ünïcode 東京 🙂", "x"]
@@ -84,8 +84,8 @@ def test_no_documents_ask_nothing(provider: Provider) -> None:
 
 
 def test_requests_keep_within_the_limits(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ragc.retrieval._hosted.MOST_TEXTS", 3)
-    monkeypatch.setattr("ragc.retrieval._hosted.MOST_TOKENS", 20)
+    monkeypatch.setattr("ragc.retrieval.embedders._hosted.MOST_TEXTS", 3)
+    monkeypatch.setattr("ragc.retrieval.embedders._hosted.MOST_TOKENS", 20)
     texts = ["a", "b", "c", "d", "", "ü" * 9, "e", "f" * 30, "g"]
     vectors = made(provider, dimensions=32).embed_documents(texts)
     assert [asked.texts for asked in provider.requests] == [["a", "b", "c"], ["d", "ü" * 9, "e"], ["f" * 30], ["g"]]

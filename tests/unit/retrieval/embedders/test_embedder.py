@@ -14,7 +14,8 @@ import pytest
 
 from ragc.errors import ConfigError, ModelError
 from ragc.project import EmbedderSettings
-from ragc.retrieval import Embedder, _wordllama, make_embedder
+from ragc.retrieval import Embedder, make_embedder
+from ragc.retrieval.embedders import _wordllama
 
 TEXTS = ["At most five days of leave.", "Bonfires are allowed in November.", "Ünïcode 東京 🙂", "x"]
 
@@ -44,7 +45,7 @@ def test_a_question_needs_no_numpy() -> None:
 import sys
 from ragc.project import EmbedderSettings
 from ragc.retrieval import make_embedder
-import ragc.retrieval._sqlite
+import ragc.retrieval.stores.sqlite._store
 make_embedder(EmbedderSettings(model="local/wordllama-256")).embed_query("How many days?")
 print("numpy" in sys.modules)
 """

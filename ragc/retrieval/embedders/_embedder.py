@@ -80,7 +80,7 @@ def make_embedder(
     ConfigError on an unknown embedder, BudgetError where the gateway has a cap in USD and the model no known price.
     """
     if settings.model == "local/wordllama-256":
-        from ragc.retrieval._wordllama import WordLlama
+        from ragc.retrieval.embedders._wordllama import WordLlama
 
         given = [key for key in ("base_url", "api_key_env", "rpm", "tpm") if getattr(settings, key) is not None]
         if given:
@@ -90,7 +90,7 @@ def make_embedder(
         return WordLlama()
     if _is_hosted(settings):
         from ragc.models import Embeddings
-        from ragc.retrieval._hosted import Hosted
+        from ragc.retrieval.embedders._hosted import Hosted
 
         return Hosted(Embeddings(settings, gateway=gateway), held=held)
     raise ConfigError(f"unknown embedder {settings.model!r}; known: {', '.join(KNOWN)}")

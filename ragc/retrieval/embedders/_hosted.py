@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ragc._files import digest
 from ragc.errors import ExampleError
-from ragc.retrieval._embedder import NotEmbedded
 from ragc.retrieval._query import Vector
+from ragc.retrieval.embedders._embedder import NotEmbedded
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,9 +21,10 @@ from ragc.errors import StoreError
 from ragc.retrieval._fusion import fuse
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
-from ragc.retrieval._sqlite_connections import Connections, told
-from ragc.retrieval._sqlite_search import any_of, read_documents, read_passages, text_leg, vector_leg, words_of
-from ragc.retrieval._sqlite_sql import (
+from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
+from ragc.retrieval.stores.sqlite._connections import Connections, told
+from ragc.retrieval.stores.sqlite._search import any_of, read_documents, read_passages, text_leg, vector_leg, words_of
+from ragc.retrieval.stores.sqlite._sql import (
     APPLICATION,
     COLLECTIONS,
     SCHEMA,
@@ -33,8 +34,7 @@ from ragc.retrieval._sqlite_sql import (
     allowed,
     is_index,
 )
-from ragc.retrieval._sqlite_write import close_holes, delete, insert, metadata_json
-from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
+from ragc.retrieval.stores.sqlite._write import close_holes, delete, insert, metadata_json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import apsw
 
 from ragc.errors import StoreError
-from ragc.retrieval._sqlite_sql import is_index
+from ragc.retrieval.stores.sqlite._sql import is_index
 
 MAPPED_BYTES = 2**30
 """How much of the file a reader maps instead of copying: every vector is read in every search, by every thread."""

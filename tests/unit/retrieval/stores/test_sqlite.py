@@ -15,8 +15,9 @@ import pytest
 
 from contract.stores import MADE_WITH, WordVectors, bound_by_permissions, ids, indexed
 from ragc.errors import ConfigError, StoreError
-from ragc.retrieval import Query, Store, _sqlite, _sqlite_connections, open_store
-from ragc.retrieval._sqlite import SQLiteStore
+from ragc.retrieval import Query, Store, open_store
+from ragc.retrieval.stores.sqlite import _connections, _store
+from ragc.retrieval.stores.sqlite._store import SQLiteStore
 
 TESTS = Path(__file__).resolve().parents[2]
 
@@ -110,7 +111,7 @@ def test_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_one_line_and_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = _sqlite_connections._opened
+    opened = _connections._opened
 
     def small(uri: str, flags: int) -> apsw.Connection:
         connection = opened(uri, flags)
@@ -119,7 +120,7 @@ def test_full_disk_is_one_line_and_loses_nothing(path: Path, monkeypatch: pytest
 
     store = sqlite(path)
     with monkeypatch.context() as patched:
-        patched.setattr(_sqlite_connections, "_opened", small)
+        patched.setattr(_connections, "_opened", small)
         with pytest.raises(StoreError, match=r"index.db: the disk is full; free some space"):
             store.write([indexed("b", "x" * 100_000)], (), "v2")
     assert store.documents() == {"a": "1"}
@@ -128,7 +129,7 @@ def test_full_disk_is_one_line_and_loses_nothing(path: Path, monkeypatch: pytest
 
 
 def test_space_of_deleted_vectors_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_sqlite, "MOST_HOLES", 0)
+    monkeypatch.setattr(_store, "MOST_HOLES", 0)
     store = sqlite(path)
     documents = [indexed(f"d{number}", f"words {number}") for number in range(1_500)]
     store.write(documents, ["a"], "v")
@@ -145,10 +146,10 @@ def test_space_of_deleted_vectors_is_taken_back(path: Path, monkeypatch: pytest.
 def test_connections_of_a_parent_process_are_kept_and_not_used(path: Path) -> None:
     store = SQLiteStore(path, "handbook")
     search(store)
-    before = len(_sqlite_connections._inherited)
+    before = len(_connections._inherited)
     store._connections._process = -1  # as it is in a child
     assert search(store) == ["a"]
-    assert len(_sqlite_connections._inherited) == before + 1
+    assert len(_connections._inherited) == before + 1
 
 
 def test_half_a_character_is_one_line(path: Path) -> None:

@@ -9,8 +9,8 @@ import apsw
 
 from ragc.errors import StoreError
 from ragc.retrieval._passage import indexed_text
-from ragc.retrieval._sqlite_sql import SHIFT
 from ragc.retrieval._store import Entry, IndexedDocument
+from ragc.retrieval.stores.sqlite._sql import SHIFT
 
 
 def delete(connection: apsw.Connection, n: int, documents: Sequence[str]) -> int:
