@@ -63,11 +63,16 @@ def command(words: tuple[str, ...], lm: str | None, as_json: bool, project: Path
     say()
     supporting = [passage for passage in passages if passage.id in citations]
     for passage in supporting:
-        row("cited", f"{passage.document}: {passage.source}", *_wrapped(passage.text))
+        row("cited", _named(passage), *_wrapped(passage.text))
     if not supporting:
         row("cited", "nothing: no retrieved passage holds this answer")
         for passage in passages:
-            row("retrieved", f"{passage.document}: {passage.source}")
+            row("retrieved", _named(passage))
+
+
+def _named(passage: Any) -> str:
+    where = ", ".join(filter(None, (passage.document, getattr(passage, "place", ""))))
+    return f"{where}: {passage.source}"
 
 
 def _passage(passage: Any) -> dict[str, Any]:
@@ -77,6 +82,7 @@ def _passage(passage: Any) -> dict[str, Any]:
         "title": passage.title,
         "text": passage.text,
         "score": passage.score,
+        "metadata": dict(passage.metadata),
     }
 
 

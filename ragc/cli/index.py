@@ -37,6 +37,9 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
     An embedder that is not local is paid for what is embedded, and the last line says how much. What it answered is in
     the journal: an update that was killed goes on without paying twice.
 
+    Files are read once for each content: PDF, Office, HTML, e-mail and tables as well as text (docs/corpora.md). What
+    cannot be read is named and skipped; duplicates, lines that most documents have and pages that need OCR are named.
+
     Warnings say which labels the changed documents no longer support: only you can mend them; and whether
     demonstrations of the task's artifact still quote documents that changed or are gone: `ragc compile` takes them out.
     """
@@ -51,7 +54,8 @@ def command(task: str | None, strict: bool, as_json: bool, project: Path | None)
             name,
             project=found,
             strict=strict,
-            progress=lambda done, total: progress.update(done, total),
+            progress=lambda done, total: progress.update(done, total, text="documents indexed"),
+            reading=lambda done, total: progress.update(done, total, text="files read"),
             on_note=warn,
         )
     is_changed = bool(report.added or report.changed or report.removed)
@@ -94,6 +98,12 @@ def _print(task: str, report: IndexReport) -> None:
             row("", f"{one.path}: {one.reason}")
         if len(report.skipped) > MOST_NAMED:
             row("", f"… and {len(report.skipped) - MOST_NAMED:,} more; --json names them all")
+    if report.findings:
+        row("noted", f"{counted(len(report.findings), 'thing')} about what was read, and nothing done about it:")
+        for finding in report.findings[:MOST_NAMED]:
+            row("", f"{finding.path}: {finding.kind}: {finding.text}")
+        if len(report.findings) > MOST_NAMED:
+            row("", f"… and {len(report.findings) - MOST_NAMED:,} more; --json names them all")
 
 
 def paid(usage: Usage) -> str:
@@ -147,6 +157,7 @@ def _json(task: str, report: IndexReport) -> dict[str, object]:
         "embedded": report.embedded,
         "paid": None if report.paid is None else _usage(report.paid),
         "skipped": [{"path": one.path, "reason": one.reason} for one in report.skipped],
+        "noted": [{"path": one.path, "kind": one.kind, "text": one.text} for one in report.findings],
         "seconds": report.seconds,
     }
 

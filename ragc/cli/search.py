@@ -61,7 +61,8 @@ def command(words: tuple[str, ...], k: int, alpha: float, as_json: bool, project
 
 def _print(rank: int, passage: Passage) -> None:
     parts = f"text {_score(passage.text_score, 2)}   vector {_score(passage.vector_score, 3)}"
-    row(f"{rank}.  {passage.score:.3f}", f"{style(passage.source, bold=True)}   {passage.document}")
+    where = ", ".join(filter(None, (passage.document, passage.place)))
+    row(f"{rank}.  {passage.score:.3f}", f"{style(passage.source, bold=True)}   {where}")
     row("", style(parts, dim=True))
     width = min(WIDTH, columns() or WIDTH) - LABEL_WIDTH - 1
     lines = textwrap.wrap(" ".join(passage.text.split()), width=width)

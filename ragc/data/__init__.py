@@ -5,9 +5,11 @@ from __future__ import annotations
 from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
 from ragc.data._doubts import Doubts, doubt_labels, unsupported_in_words
 from ragc.data._examples import Evidence, Example, examples_fingerprint, read_examples
+from ragc.data._findings import Finding
 from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
+from ragc.data._places import Places, place_in_words, placed
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
 
@@ -18,7 +20,9 @@ __all__ = [
     "Doubts",
     "Evidence",
     "Example",
+    "Finding",
     "Labels",
+    "Places",
     "Scalar",
     "Skipped",
     "Span",
@@ -34,6 +38,8 @@ __all__ = [
     "gold_spans",
     "is_gold",
     "near_duplicates",
+    "place_in_words",
+    "placed",
     "read_corpus",
     "read_examples",
     "telling_answers",

@@ -21,10 +21,12 @@ _KNOWN = ("id", "question", "answers", "evidence", "slice", "split")
 
 @dataclass(frozen=True)
 class Evidence:
-    """A gold document, or a quote in one."""
+    """A gold document, or a quote or a page of one."""
 
     document: str
     quote: str | None = None
+    page: int | None = None
+    """The page, slide or sheet, counted from 1; with a quote, the one that it stands on."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,14 @@ def read_examples(path: Path) -> tuple[Example, ...]:
 def examples_fingerprint(examples: Iterable[Example]) -> str:
     """Return the SHA-256 over the labels, whatever their order; their splits are not part of it."""
     labels = [
-        [e.id, e.question, e.answers, [[x.document, x.quote] for x in e.evidence], e.slice, dict(e.inputs)]
+        [e.id, e.question, e.answers, [_labelled(x) for x in e.evidence], e.slice, dict(e.inputs)]
         for e in sorted(examples, key=lambda e: e.id)
     ]
     return digest(canonical_json(labels))
+
+
+def _labelled(evidence: Evidence) -> list[str | int | None]:
+    return [evidence.document, evidence.quote, *([] if evidence.page is None else [evidence.page])]
 
 
 def _duplicate(example: Example, first: Example) -> str:
@@ -166,17 +172,19 @@ def _evidence(value: object) -> tuple[Evidence, ...]:
 
 
 def _one_evidence(item: object) -> Evidence:
-    expected = '"evidence": expected a document\'s id or {"document": …, "quote": …}'
+    expected = '"evidence": expected a document\'s id or {"document": …} with "quote": … or "page": …'
     if isinstance(item, str):
         item = {"document": item}
-    if not isinstance(item, dict) or not set(item) <= {"document", "quote"}:
+    if not isinstance(item, dict) or not set(item) <= {"document", "quote", "page"}:
         raise BadLine(f"{expected}, found {shown(item)}")
-    document, quote = item.get("document"), item.get("quote")
+    document, quote, page = item.get("document"), item.get("quote"), item.get("page")
     if not isinstance(document, str) or not document.strip():
         raise BadLine(f"{expected}, found {shown(item)}")
     if quote is not None and (not isinstance(quote, str) or not quote.strip()):
         raise BadLine(f"{expected}, found {shown(item)}")
-    return Evidence(unicodedata.normalize("NFC", document), quote)
+    if page is not None and (not isinstance(page, int) or isinstance(page, bool) or page < 1):
+        raise BadLine(f'"evidence": expected a "page" counted from 1, found {shown(page)}')
+    return Evidence(unicodedata.normalize("NFC", document), quote, page)
 
 
 def _misspelt(key: str) -> str | None:

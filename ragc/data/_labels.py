@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ragc._messages import counted
 from ragc._text import find_span
-from ragc.data._corpus import Corpus
+from ragc.data._corpus import Corpus, Document
 from ragc.data._examples import Evidence, Example
 from ragc.data._lines import shown
 from ragc.errors import DataError
@@ -74,7 +75,7 @@ def too_many_stale(stale: Sequence[Stale], labels: int) -> str | None:
 
 
 def gold_spans(example: Example, corpus: Corpus) -> tuple[Span, ...]:
-    """Return one span for each evidence of `example`: where its quote stands, or without a quote the whole document.
+    """Return one span for each evidence of `example`: where its quote stands, else its page, else the whole document.
 
     Evidence that is not in the corpus has none.
     """
@@ -88,11 +89,27 @@ def is_gold(spans: Iterable[Span], document: str, start: int, end: int) -> bool:
 
 
 def _fault(example: Example, corpus: Corpus) -> str | None:
-    for evidence in example.evidence:
-        if evidence.document not in corpus.by_id:
-            return f'unknown document "{evidence.document}"'
-        if _span(evidence, corpus) is None:
-            return f"quote {shown(evidence.quote)} does not occur in {evidence.document}"
+    return next((fault for one in example.evidence if (fault := _evidence_fault(one, corpus)) is not None), None)
+
+
+def _evidence_fault(evidence: Evidence, corpus: Corpus) -> str | None:
+    document = corpus.by_id.get(evidence.document)
+    if document is None:
+        return f'unknown document "{evidence.document}"'
+    if evidence.page is not None:
+        if document.places is None:
+            return f"page {evidence.page}, but {document.id} has no pages"
+        start, end = _stretch(evidence, document)
+        if start == end:
+            unit, number = document.places.unit, len(document.places)
+            return (
+                f"{unit} {evidence.page} of {document.id} holds no text"
+                if evidence.page <= number
+                else f"{unit} {evidence.page}, but {document.id} has {counted(number, unit)}"
+            )
+    if _span(evidence, corpus) is None:
+        place = "" if evidence.page is None else f"page {evidence.page} of "
+        return f"quote {shown(evidence.quote)} does not occur in {place}{evidence.document}"
     return None
 
 
@@ -100,13 +117,24 @@ def _span(evidence: Evidence, corpus: Corpus) -> Span | None:
     document = corpus.by_id.get(evidence.document)
     if document is None:
         return None
+    start, end = _stretch(evidence, document)
     if evidence.quote is None:
-        return Span(document.id, 0, len(document.text))
-    place = document.text.find(evidence.quote)  # as it stands, nearly always: no need to normalise the document
-    if place >= 0 and _alone(document.text, place, place + len(evidence.quote)):
-        return Span(document.id, place, place + len(evidence.quote))
-    found = find_span(evidence.quote, document.text)
-    return Span(document.id, *found) if found is not None else None
+        return Span(document.id, start, end) if evidence.page is None or start < end else None
+    text = document.text[start:end]
+    place = text.find(evidence.quote)  # as it stands, nearly always: no need to normalise the document
+    if place >= 0 and _alone(text, place, place + len(evidence.quote)):
+        return Span(document.id, start + place, start + place + len(evidence.quote))
+    found = find_span(evidence.quote, text)
+    return Span(document.id, start + found[0], start + found[1]) if found is not None else None
+
+
+def _stretch(evidence: Evidence, document: Document) -> tuple[int, int]:
+    """Where the page that is named begins and ends, without one the whole document; an empty stretch: no such page."""
+    if evidence.page is None:
+        return 0, len(document.text)
+    places = document.places
+    found = places.span(evidence.page, len(document.text)) if places is not None else None
+    return found or (0, 0)
 
 
 def _alone(text: str, start: int, end: int) -> bool:

@@ -25,7 +25,7 @@ class Passage:
     score: float = 0.0
     """What it was ranked by: 0 to 1, higher is better, comparable within one search only."""
     metadata: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
-    """The document's metadata."""
+    """The document's metadata, and the passage's `page` (or `slide`, `sheet`) where the document has pages."""
     start: int = 0
     """Where it begins in the document's text, in characters; the span includes a section's heading line."""
     end: int = 0
@@ -41,6 +41,13 @@ class Passage:
     def source(self) -> str:
         """Title and headings on one line: `Annual leave > Carrying over`."""
         return " > ".join(part for part in (self.title, *self.heading) if part)
+
+    @property
+    def place(self) -> str:
+        """Where in the document it stands: `page 12`, `pages 12–13`, `slide 3`; empty where there are no pages."""
+        from ragc.data import place_in_words
+
+        return place_in_words(self.metadata)
 
 
 def passage_id(document: str, start: int, end: int) -> str:

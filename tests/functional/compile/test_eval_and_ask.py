@@ -41,7 +41,7 @@ def test_ask_shows_the_answer_and_what_supports_it(
     found = json.loads(done.stdout)
     assert found["answer"] == "£5"
     assert set(found["citations"]) <= {passage["id"] for passage in found["passages"]}
-    assert set(found["passages"][0]) == {"id", "document", "title", "text", "score"}
+    assert set(found["passages"][0]) == {"id", "document", "title", "text", "score", "metadata"}
     assert found["provenance"]["artifact"]
     shown = run_ragc("ask", "allotments", question, cwd=hosted_project)
     assert "£5" in shown.stdout and "waiting-list.md" in shown.stdout

@@ -55,7 +55,7 @@ def test_index_prints_one_json_object(project: Path, run_ragc: Run) -> None:
         "task": "allotments",
         **{"documents": 10, "passages": 15, "embedded": 15},
         **{"added": 10, "changed": 0, "removed": 0, "unchanged": 0},
-        **{"labels": [], "outdated_demonstrations": None, "paid": None},
+        **{"labels": [], "noted": [], "outdated_demonstrations": None, "paid": None},
     }
 
 

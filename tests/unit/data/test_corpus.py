@@ -88,7 +88,8 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path: Path) -> None:
         {
             "good.md": "x",
             "latin.txt": "é".encode("latin-1"),
-            "handbook.pdf": b"%PDF",
+            "picture.png": b"PNG",
+            "old.doc": b"x",
             "README": "x",
             "empty.md": "\n",
             "bad.md": "---\na: [1\n---\nx",
@@ -104,8 +105,9 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path: Path) -> None:
     corpus = read_corpus(root)
     assert [d.id for d in corpus.documents] == ["good.md"]
     found = reasons(corpus)
-    assert found["latin.txt"] == "not UTF-8 (byte 1)"
-    assert found["handbook.pdf"] == ".pdf: only .md, .markdown and .txt are read"
+    assert found["latin.txt"] == "not UTF-8 (byte 1), and its encoding cannot be told; save it as UTF-8"
+    assert found["picture.png"].startswith(".png: only .csv, .docx, .eml, ")
+    assert found["old.doc"] == ".doc: save it as .docx"
     assert found["README"].startswith("without a suffix")
     assert found["empty.md"] == "empty"
     assert found["bad.md"].startswith("bad front matter: ")
@@ -116,7 +118,7 @@ def test_what_cannot_be_read_is_named_and_skipped(tmp_path: Path) -> None:
     assert found["broken.md"] == "a broken link"
     assert found["loop"] == "a link to a folder"
     assert found["pipe.md"] == "not a plain file"
-    assert len(found) == 11
+    assert len(found) == 12
 
 
 def test_a_name_in_another_encoding_is_skipped(tmp_path: Path) -> None:
@@ -133,8 +135,8 @@ def test_a_link_inside_the_folder_is_read(tmp_path: Path) -> None:
 
 
 def test_strict_makes_skipping_an_error(tmp_path: Path) -> None:
-    root = folder(tmp_path, {"a.md": "x", **{f"{i}.pdf": "x" for i in range(5)}})
-    with pytest.raises(DataError, match=r"5 files cannot be read: 0\.pdf: \.pdf: only .*; and 2 more"):
+    root = folder(tmp_path, {"a.md": "x", **{f"{i}.png": "x" for i in range(5)}})
+    with pytest.raises(DataError, match=r"5 files cannot be read: 0\.png: \.png: only .*; and 2 more"):
         read_corpus(root, strict=True)
 
 
@@ -143,8 +145,8 @@ def test_empty_and_missing_corpora(tmp_path: Path) -> None:
         read_corpus(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no documents in it"):
         read_corpus(folder(tmp_path, {}))
-    (tmp_path / "corpus/a.pdf").write_bytes(b"")
-    with pytest.raises(DataError, match=r"a\.pdf: .*; no document is left"):
+    (tmp_path / "corpus/a.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.png: .*; no document is left"):
         read_corpus(tmp_path / "corpus")
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(DataError, match=r"expected a folder or a \.jsonl file"):
