@@ -1,6 +1,7 @@
 # Everything needs make, Python 3.11 or newer, and the package registry; nothing else, and no key.
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -26,8 +27,8 @@ demo: $(READY) ## a new project in demo/, compiled with the embedded model (abou
 	$(BIN)/ragc init demo
 	cd demo && ../$(BIN)/ragc compile --set candidates=2 --set attempts=16 --set k=1,2
 
-test: $(READY) ## the tests
-	$(BIN)/python -m pytest -q
+test: $(READY) ## the tests, on WORKERS=2 processes side by side
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 check: $(READY) ## lint, format, types
 	$(BIN)/ruff check .
