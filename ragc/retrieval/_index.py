@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ragc._files import digest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragc.data import Corpus, Document, Skipped
+    from ragc.data import Corpus, Document, Finding, Skipped
     from ragc.models import Usage
     from ragc.project import ChunkSettings
 
@@ -50,6 +50,8 @@ class IndexReport:
     seconds: float
     skipped: tuple[Skipped, ...]
     """What the corpus left out because it could not be read."""
+    findings: tuple[Finding, ...] = ()
+    """What a person should know about documents that were read: duplicates, boilerplate, pages that need OCR."""
     paid: Usage | None = None
     """What was paid for it, by the command that returns this; None: nothing was asked of anybody."""
 
@@ -162,7 +164,7 @@ class Index:
         asked = Query(query, None, k, alpha, fetch_k, parse_filters(filters))
         if alpha > 0:
             asked = Query(query, self._embedder.embed_query(query), k, alpha, fetch_k, asked.conditions)
-        return self._store.search(asked, self.made_with)
+        return _placed(self._store.search(asked, self.made_with))
 
     async def asearch(
         self, query: str, *, k: int = 5, alpha: float = 0.5, fetch_k: int | None = None, filters: Filters | None = None
@@ -176,7 +178,7 @@ class Index:
         Raises StoreError as `check` does.
         """
         self._checked()
-        return self._store.passages(documents)
+        return _placed(self._store.passages(documents))
 
     def outstanding(self, corpus: Corpus) -> Outstanding:
         """Return what `update` would have embedded. Nothing is asked, nothing is written."""
@@ -227,6 +229,7 @@ class Index:
             embedded=embedded,
             seconds=time.monotonic() - started,
             skipped=tuple(corpus.skipped),
+            findings=corpus.findings,
         )
 
     def close(self) -> None:
@@ -320,6 +323,17 @@ class Index:
             raise DataError(
                 f"{place}, cannot be embedded: {error}; lower chunk.size, or change the document"
             ) from error
+
+
+def _placed(passages: Sequence[Passage]) -> list[Passage]:
+    """The passages, each with its own page in its metadata; a store keeps where the pages of its document begin."""
+    from ragc.data import placed
+
+    return [
+        passage if own is passage.metadata else replace(passage, metadata=own)
+        for passage in passages
+        for own in [placed(passage.metadata, passage.start, passage.end)]
+    ]
 
 
 def _embedded_text(passage: Passage) -> str:

@@ -69,6 +69,7 @@ def index(
     project: Project | None = None,
     strict: bool = False,
     progress: Report | None = None,
+    reading: Report | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> IndexReport:
     """Bring the store up to date with the corpus of `task` (default: the only one) and return what was done.
@@ -77,16 +78,17 @@ def index(
     killed pays for nothing twice. It has no budget: `IndexReport.paid` says what it took, and `on_note` is told what a
     person should know meanwhile.
 
-    `strict` makes a file that cannot be read an error. Raises DataError on a corpus that cannot be used, or a text that
-    cannot be embedded, StoreError on a store that cannot be written, ConfigError on an unknown task, ModelError on an
-    embedder that refuses.
+    `reading` is told how many of how many files are read, where any has to be converted; `progress`, how many of how
+    many documents are indexed. `strict` makes a file that cannot be read an error. Raises DataError on a corpus that
+    cannot be used, or a text that cannot be embedded, StoreError on a store that cannot be written, ConfigError on an
+    unknown task, ModelError on an embedder that refuses.
     """
     from ragc.data import read_corpus
     from ragc.project import Project
 
     project = project or Project.find()
     settings = project.task(task)
-    corpus = read_corpus(project.path(settings.corpus), strict=strict)
+    corpus = read_corpus(project.path(settings.corpus), strict=strict, report=reading)
     opened = open_index(project, settings, check=False)
     try:
         if is_local(project.settings.embedder) or opened.mirrors(corpus):
