@@ -18,17 +18,21 @@ def estimated_tokens(text: str) -> int:
 
 
 def fitted(
-    passages: Sequence[Passage], max_tokens: int, count_tokens: Callable[[str], int]
+    passages: Sequence[Passage],
+    max_tokens: int,
+    count_tokens: Callable[[str], int],
+    worth: Sequence[int] | None = None,
 ) -> tuple[tuple[Passage, ...], tuple[str, ...]]:
-    """Return the passages that fit `max_tokens` as rendered, best first, and the ids of those that do not.
+    """Return the passages that fit `max_tokens` as rendered, and the ids of those that do not, both in their order.
 
-    While they are too many, the worst-ranked near-duplicate of a better passage goes; when there is none, the last.
+    `worth` has their positions from what goes last to what goes first; None: best first as they stand. While they are
+    too many, the least near-duplicate of a better passage goes; when there is none, the least of all.
     """
     costs = [count_tokens(fenced(passage.id, passage.source, passage.text) + "\n") for passage in passages]
     total = sum(costs)
-    kept = list(range(len(passages)))
+    kept = list(range(len(passages)) if worth is None else worth)
     if total > max_tokens:
-        for position in reversed(_near_duplicates(passages)):
+        for position in reversed(_near_duplicates([passages[i] for i in kept], kept)):
             if total <= max_tokens:
                 break
             kept.remove(position)
@@ -37,13 +41,13 @@ def fitted(
         total -= costs[kept.pop()]
     staying = set(kept)
     gone = tuple(passage.id for i, passage in enumerate(passages) if i not in staying)
-    return tuple(passages[i] for i in kept), gone
+    return tuple(passage for i, passage in enumerate(passages) if i in staying), gone
 
 
-def _near_duplicates(passages: Sequence[Passage]) -> list[int]:
+def _near_duplicates(passages: Sequence[Passage], positions: Sequence[int]) -> list[int]:
     words = [set(tokens(passage.text)) for passage in passages]
     return [
-        later
+        positions[later]
         for later in range(1, len(passages))
         if any(_jaccard(words[earlier], words[later]) >= NEAR for earlier in range(later))
     ]

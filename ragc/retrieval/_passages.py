@@ -15,7 +15,7 @@ NOTHING_FOUND = "(no passage was found)"
 
 
 class Passages(dspy.Type, Sequence[Passage]):  # type: ignore[misc]  # DSPy ships no types
-    """What was retrieved for one question, best first.
+    """What was retrieved for one question, best first; what `Retrieve.expand` added stands as it is read.
 
     A `Sequence`: it can be iterated, indexed and sliced (a slice is `Passages`). In a signature it renders as fenced
     text (`format`), and so it is stored in demonstrations: DSPy writes them as that text, which renders as itself.
@@ -24,9 +24,11 @@ class Passages(dspy.Type, Sequence[Passage]):  # type: ignore[misc]  # DSPy ship
     model_config = pydantic.ConfigDict(frozen=True)
 
     passages: tuple[Passage, ...] = ()
-    """The passages, best first."""
+    """The passages, best first, each among the neighbours that were added to it."""
+    added: tuple[str, ...] = ()
+    """Ids of what was not found and stands beside a passage that was (`Retrieve.expand`); its score is 0."""
     dropped: tuple[str, ...] = ()
-    """Ids of what was found and left out, because the token budget did not hold it; best first."""
+    """Ids of what was found or added and left out, because the token budget did not hold it; in their order."""
     corpus_version: str | None = None
     """The fingerprint of the corpus that was searched; None while an index is being updated."""
 
@@ -54,5 +56,6 @@ class Passages(dspy.Type, Sequence[Passage]):  # type: ignore[misc]  # DSPy ship
     def __getitem__(self, index: slice) -> Passages: ...
     def __getitem__(self, index: int | slice) -> Passage | Passages:
         if isinstance(index, slice):
-            return Passages(passages=self.passages[index], dropped=self.dropped, corpus_version=self.corpus_version)
+            part: Passages = self.model_copy(update={"passages": self.passages[index]})
+            return part
         return self.passages[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from dspy.predict.parameter import Parameter
 
 from ragc.errors import ConfigError, ExampleError, RagcError, StoreError
 from ragc.retrieval._budget import estimated_tokens, fitted
+from ragc.retrieval._expand import Expand, Expanded, check_expand, expanded
 from ragc.retrieval._filters import Condition, Filters, parse_filters
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._passages import Passages
@@ -19,7 +21,7 @@ from ragc.retrieval._query import check_alpha, check_count
 if TYPE_CHECKING:
     from ragc.retrieval._index import Index
 
-_SETTINGS = ("k", "alpha", "fetch_k", "max_tokens", "filters")
+_SETTINGS = ("k", "alpha", "fetch_k", "expand", "max_tokens", "filters")
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,16 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
         fetch_k: int | None = None,
         max_tokens: int | None = None,
         filters: dict[str, Any] | None = None,
+        expand: Expand = 0,
     ) -> None:
         self.k = k
-        """How many passages are returned, at most."""
+        """How many passages are found, at most; `expand` adds to them."""
         self.alpha = alpha
         """The weight of vectors in the hybrid score: 0 text alone, 1 vectors alone."""
         self.fetch_k = fetch_k
         """How deep either leg is read before the scores are fused; None: 100. Never less than k."""
+        self.expand = expand
+        """How many neighbours on either side of a passage are added to it, or "document" for all of its document."""
         self.max_tokens = max_tokens
         """The token budget of the rendered passages; what does not fit is dropped whole and named. None: no budget."""
         self.filters = filters
@@ -70,12 +75,13 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
     def __call__(self, query: str) -> Passages:
         """Return the passages for `query`, best first. Raises StoreError when unbound or the index cannot be read."""
         binding, asked = self._prepare(query)
-        return self._fit(binding, binding.index.search(query, **asked))
+        return self._rest(binding, binding.index.search(query, **asked))
 
     async def acall(self, query: str) -> Passages:
         """Unlike calling it: does not block the event loop."""
         binding, asked = self._prepare(query)
-        return self._fit(binding, await binding.index.asearch(query, **asked))
+        found = await binding.index.asearch(query, **asked)
+        return await asyncio.to_thread(self._rest, binding, found) if self.expand else self._rest(binding, found)
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         """Return the settings, JSON-able."""
@@ -115,12 +121,17 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
         asked = {"k": self.k, "alpha": self.alpha, "fetch_k": self.fetch_k}
         return self._binding, {**asked, "filters": (*self._binding.filters, *conditions)}
 
-    def _fit(self, binding: _Binding, found: list[Passage]) -> Passages:
+    def _rest(self, binding: _Binding, found: list[Passage]) -> Passages:
+        """What follows the search: neighbours are added, then what the token budget does not hold is dropped."""
         version = binding.index.corpus_version
-        if self.max_tokens is None:
-            return Passages(passages=tuple(found), corpus_version=version)
-        kept, dropped = fitted(found, self.max_tokens, binding.count_tokens)
-        return Passages(passages=kept, dropped=dropped, corpus_version=version)
+        return self._fit(binding, expanded(found, self.expand, binding.index.passages), version)
+
+    def _fit(self, binding: _Binding, found: Expanded, version: str | None) -> Passages:
+        kept: tuple[Passage, ...] = found.passages
+        dropped: tuple[str, ...] = ()
+        if self.max_tokens is not None:
+            kept, dropped = fitted(found.passages, self.max_tokens, binding.count_tokens, found.worth)
+        return Passages(passages=kept, added=found.added, dropped=dropped, corpus_version=version)
 
     def _check(self) -> tuple[Condition, ...]:
         try:
@@ -128,6 +139,7 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
                 if name == "k" or getattr(self, name) is not None:
                     check_count(name, getattr(self, name))
             check_alpha(self.alpha)
+            check_expand(self.expand)
             return parse_filters(self.filters)
         except RagcError as error:
             raise ConfigError(f"Retrieve: {error}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,11 @@ class Unembedded(Index):
     ) -> list[Passage]:
         """The first k passages of the corpus."""
         return self._shown[:k]
+
+    def passages(self, documents: Sequence[str]) -> list[Passage]:
+        """What an index of the corpus would hold of these documents."""
+        wanted = set(documents)
+        return [passage for passage in self._all() if passage.document in wanted]
 
     def _all(self) -> Iterator[Passage]:
         chunker = Chunker(self._chunk, self._embedder.count_tokens)

@@ -42,6 +42,11 @@ def test_nothing_fits() -> None:
     assert fitted([], 9, cost) == ((), ())
 
 
+def test_what_is_worth_least_goes_first_and_the_rest_keeps_its_order() -> None:
+    assert fitted([A, B, C], 20, cost, worth=[1, 2, 0]) == ((B, C), ("a",))
+    assert fitted([A, A_AGAIN, B], 20, cost, worth=[1, 2, 0]) == ((A_AGAIN, B), ("a",))
+
+
 def test_the_fence_is_counted() -> None:
     assert fitted([A], len("<passage>") + len(A.text), len) == ((), ("a",))
     assert fitted([A], len(fenced(A.id, A.source, A.text)) + 1, len) == ((A,), ())

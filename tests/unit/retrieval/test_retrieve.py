@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+from collections.abc import Callable
 from typing import Any
 
 import dspy
@@ -13,6 +14,7 @@ import pytest
 from contract.stores import corpus_of
 from ragc.errors import ConfigError, ExampleError, RagcError, StoreError
 from ragc.retrieval import Index, Passages, Retrieve, bind
+from ragc.retrieval._expand import expanded
 
 
 class Inner(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
@@ -90,12 +92,13 @@ def test_copies_share_the_index_and_not_the_settings(filled: Index) -> None:
 
 def test_state_is_settings_and_survives_json() -> None:
     program, other = Program(), Program()
-    program.retrieve = Retrieve(k=7, alpha=0.25, fetch_k=50, max_tokens=400, filters={"year": {"gte": 2024}})
+    program.retrieve = Retrieve(k=7, alpha=0.25, fetch_k=50, expand=2, max_tokens=400, filters={"year": {"gte": 2024}})
     state = json.loads(json.dumps(program.dump_state()))
     assert state["retrieve"] == {
         "k": 7,
         "alpha": 0.25,
         "fetch_k": 50,
+        "expand": 2,
         "max_tokens": 400,
         "filters": {"year": {"gte": 2024}},
     }
@@ -125,6 +128,12 @@ BAD: list[dict[str, Any]] = [
     {"alpha": True},
     {"fetch_k": 0},
     {"max_tokens": 0},
+    {"expand": -1},
+    {"expand": 101},
+    {"expand": 1.0},
+    {"expand": True},
+    {"expand": "documents"},
+    {"expand": None},
     {"filters": {"team": {"like": "x"}}},
     {"filters": "team"},
 ]
@@ -160,6 +169,83 @@ def test_token_budget_drops_whole_passages_and_names_them(filled: Index) -> None
     assert 0 < len(found) < 3
     assert [*[passage.id for passage in found], *found.dropped] == all_ids
     assert everything("bonfires").dropped == ()
+
+
+BOOK = "# Leave\n\nDays of leave.\n\n" + "".join(
+    f"## Part {n}\n\n{text}\n\n"
+    for n, text in enumerate(("Ask your manager.", "Bonfires in May.", "Rent is due.", "Keys are lost."))
+)
+
+
+@pytest.fixture
+def book(index: Index) -> Index:
+    index.update(corpus_of({"book.md": BOOK, "other.md": "# Bonfires\n\nBonfires in November."}))
+    return index
+
+
+def bound(index: Index, count: Callable[[str], int] | None = None, **settings: Any) -> Retrieve:
+    retrieve = Retrieve(**{"alpha": 0.0, **settings})
+    retrieve.bind(index, count)
+    return retrieve
+
+
+def retrieved(index: Index, **settings: Any) -> Passages:
+    return bound(index, **settings)("bonfires")
+
+
+def test_neighbours_stand_around_a_hit_with_ids_and_spans_of_their_own(book: Index) -> None:
+    hits = retrieved(book, k=2)
+    found = retrieved(book, k=2, expand=1)
+    whole = {passage.id: passage for passage in book.passages(["book.md", "other.md"])}
+    assert [passage.document for passage in hits] == ["other.md", "book.md"]
+    assert [passage.text for passage in found] == [
+        "Bonfires in November.",
+        "Ask your manager.",
+        "Bonfires in May.",
+        "Rent is due.",
+    ]
+    assert found.added == (found[1].id, found[3].id)
+    assert all((whole[one.id].start, whole[one.id].end) == (one.start, one.end) for one in found)
+    assert [passage.score for passage in found] == [hits[0].score, 0.0, hits[1].score, 0.0]
+    assert asyncio.run(bound(book, k=2, expand=1).acall("bonfires")) == found
+
+
+def test_the_document_of_a_hit_is_added_whole_and_once(book: Index) -> None:
+    found = retrieved(book, k=2, expand="document")
+    assert [passage.document for passage in found] == ["other.md", *["book.md"] * 5]
+    starts = [passage.start for passage in found[1:]]
+    assert starts == sorted(starts)
+    assert len({passage.id for passage in found}) == len(found)
+
+
+def test_windows_that_meet_are_read_once(index: Index) -> None:
+    parts = ("Bonfires in May.", "Rent is due.", "Bonfires in June.")
+    index.update(corpus_of({"book.md": "".join(f"## {n}\n\n{part}\n\n" for n, part in enumerate(parts))}))
+    found = retrieved(index, k=2, expand=1)
+    assert sorted(passage.text for passage in found) == sorted(parts)
+    assert len(found.added) == 1
+
+
+def test_a_budget_drops_the_neighbours_of_the_worst_hit_first_and_no_hit_before_them(book: Index) -> None:
+    everything = retrieved(book, k=2, expand="document")
+    hits = {passage.id for passage in everything} - set(everything.added)
+    sizes: list[int] = []
+    for tokens in range(10, 80):
+        retrieve = bound(book, lambda text: len(text.split()), k=2, expand="document", max_tokens=tokens)
+        found = retrieve("bonfires")
+        kept = {passage.id for passage in found}
+        assert kept | set(found.dropped) == {passage.id for passage in everything}
+        assert not kept - hits or hits <= kept
+        sizes.append(len(found))
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == len(everything)
+
+
+def test_a_document_that_changed_since_it_was_found_adds_nothing(book: Index) -> None:
+    [hit] = book.search("bonfires may", k=1, alpha=0)
+    assert hit.document == "book.md"
+    book.update(corpus_of({"book.md": BOOK}, {"team": "board"}))
+    assert expanded([hit], "document", book.passages).passages == (hit,)
 
 
 def test_what_is_bound_cannot_be_widened(index: Index) -> None:

@@ -1,0 +1,86 @@
+"""Context at query time: the passages around a hit, or the whole document that it is from.
+
+What is added comes as passages of its own and not as one wider passage: each keeps the id and the span under which the
+index knows it, so that a citation names the passage that holds the answer, recall counts what was really passed on, a
+demonstration that quotes one can still be compared with its document, and a token budget drops whole passages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ragc.errors import ConfigError
+from ragc.retrieval._passage import Passage
+
+Expand = int | Literal["document"]
+"""How much is added to a hit: so many passages on either side of it, or all of its document."""
+
+MOST_NEIGHBOURS = 100
+"""The most passages on either side; who wants more wants the document."""
+
+
+@dataclass(frozen=True)
+class Expanded:
+    """Hits with what was added to them."""
+
+    passages: tuple[Passage, ...]
+    """Hits in their order, each in its place among its neighbours as they are read; none twice."""
+    worth: tuple[int, ...]
+    """Positions in `passages`: the hits, best first, then what was added, nearest first."""
+    added: tuple[str, ...] = ()
+    """Ids of what was added."""
+
+
+def check_expand(value: object) -> None:
+    """Raise ConfigError unless `value` is a number of neighbours or "document"."""
+    if value == "document" or (
+        isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_NEIGHBOURS
+    ):
+        return
+    raise ConfigError(f'expand is a whole number from 0 to {MOST_NEIGHBOURS}, or "document", not {value!r}')
+
+
+def expanded(
+    hits: Sequence[Passage], expand: Expand, passages_of: Callable[[Sequence[str]], Iterable[Passage]]
+) -> Expanded:
+    """Add to each hit what `expand` asks for, from the same document. `passages_of`: see `Store.passages`.
+
+    A passage that is near to several hits stands with the best of them. A document that changed since the hits were
+    found adds nothing: its passages may not be what the search was allowed to find.
+    """
+    if not expand or not hits:
+        return Expanded(tuple(hits), tuple(range(len(hits))))
+    documents: dict[str, list[Passage]] = {}
+    for passage in passages_of(sorted({hit.document for hit in hits})):
+        documents.setdefault(passage.document, []).append(passage)
+    taken = {hit.id for hit in hits}
+    found: list[tuple[tuple[int, int], Passage]] = []
+    for rank, hit in enumerate(hits):
+        around = _around(hit, documents.get(hit.document, ()), expand)
+        added = [(distance, one) for distance, one in around if one.id not in taken]
+        taken.update(one.id for _, one in added)
+        group = [((0, rank), hit), *(((abs(distance), rank), one) for distance, one in added)]
+        found += sorted(group, key=lambda one: (one[1].start, one[1].end))
+    ids = {hit.id for hit in hits}
+    return Expanded(
+        tuple(passage for _, passage in found),
+        tuple(sorted(range(len(found)), key=lambda position: found[position][0])),
+        tuple(passage.id for _, passage in found if passage.id not in ids),
+    )
+
+
+def _around(hit: Passage, document: Sequence[Passage], expand: Expand) -> list[tuple[int, Passage]]:
+    """The neighbours of a hit with how many places they stand from it, before it below 0."""
+    place = next((number for number, one in enumerate(document) if _is_same(one, hit)), None)
+    if place is None:
+        return []
+    reach = len(document) if expand == "document" else expand
+    window = range(max(0, place - reach), min(len(document), place + reach + 1))
+    return [(number - place, document[number]) for number in window if number != place]
+
+
+def _is_same(stored: Passage, hit: Passage) -> bool:
+    unscored = replace(hit, score=stored.score, text_score=stored.text_score, vector_score=stored.vector_score)
+    return stored.id == hit.id and stored == unscored
