@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -21,7 +22,7 @@ from ragc.models.gateway._journal._database import Database
 class FailingFile(apsw.VFSFile):
     """A file whose writes fail while `Disk.error` is set."""
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 SQLite's name
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 SQLite's name
         if Disk.error is not None:
             raise Disk.error("on order")
         super().xWrite(data, offset)
