@@ -41,7 +41,8 @@ def main() -> None:
         _prepare(job["suffix"])
         answer = _answer(answers, Path(job["path"]), job["suffix"])
         gc.collect()
-        print(json.dumps(answer), file=answers, flush=True)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 def _answer(answers: Any, path: Path, suffix: str) -> dict[str, Any]:
@@ -51,7 +52,8 @@ def _answer(answers: Any, path: Path, suffix: str) -> dict[str, Any]:
         nonlocal last
         if time.monotonic() - last > _BEAT_EVERY:
             last = time.monotonic()
-            print('{"beat": true}', file=answers, flush=True)
+            answers.write('{"beat": true}\n')
+            answers.flush()
 
     try:
         with _limited():
