@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ragc._lazy import on_first_use
-from ragc.project._project import Project, splits_beside
+from ragc.project._project import Project, project_name, splits_beside
 
 if TYPE_CHECKING:
     from ragc.project._load import load_object, load_optimizer, load_program
@@ -58,6 +58,7 @@ __all__ = [
     "load_optimizer",
     "load_program",
     "optimizer_settings",
+    "project_name",
     "splits_beside",
     "starter",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ragc._messages import shown_path
 from ragc.errors import ConfigError
@@ -43,10 +44,8 @@ class Project:
                 continue
             document = read_toml(file)
             if isinstance(document.get("tool"), dict) and "ragc" in document["tool"]:
-                project = document.get("project")
-                name = project.get("name") if isinstance(project, dict) else None
                 settings = read_settings(file, document, os.environ)
-                return cls(folder, settings, name if isinstance(name, str) else folder.name)
+                return cls(folder, settings, _name(folder, document))
         raise ConfigError(f'no pyproject.toml with [tool.ragc] in {begin} or above it; run "ragc init"')
 
     def task(self, name: str | None = None) -> TaskSettings:
@@ -93,6 +92,23 @@ class Project:
     def compiled_path(self, task: TaskSettings) -> Path:
         """Return the folder of the task's artifact."""
         return self.root / "compiled" / task.name
+
+
+def project_name(root: Path) -> str:
+    """Return the name in `[project]` of the `pyproject.toml` in `root`, else the folder's.
+
+    Raises ConfigError when the file cannot be read.
+    """
+    from ragc.project._read import read_toml
+
+    file = root / "pyproject.toml"
+    return _name(root, read_toml(file) if file.is_file() else {})
+
+
+def _name(folder: Path, document: Mapping[str, Any]) -> str:
+    project = document.get("project")
+    name = project.get("name") if isinstance(project, dict) else None
+    return name if isinstance(name, str) and name else folder.name
 
 
 def splits_beside(examples: Path) -> Path:

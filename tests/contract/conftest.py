@@ -14,17 +14,19 @@ OpenStore = Callable[..., Store]
 """open_(collection="handbook", read_only=False) -> Store, all on the same database."""
 
 
-def _sqlite(folder: Path) -> str:
-    return f"sqlite:///{folder}/index.db"
+STORES = ["sqlite_url"]
+"""The fixtures that give the URL of an empty database, one a store; one that cannot be reached skips, saying why."""
 
 
-# Name → a function that gives the URL of an empty database.
-REACHABLE = {"sqlite": _sqlite}
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/index.db"
 
 
-@pytest.fixture(params=sorted(REACHABLE))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return REACHABLE[request.param](tmp_path)
+@pytest.fixture(params=STORES, ids=[name.removesuffix("_url") for name in STORES])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
