@@ -172,6 +172,12 @@ class Index:
         """Unlike `search`: does not block the event loop."""
         return await asyncio.to_thread(self.search, query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters)
 
+    def rankings(self, query: str, alphas: Sequence[float], *, k: int) -> list[list[Passage]]:
+        """Return what `search` does for each of `alphas`; the query is embedded once."""
+        vector = self._embedder.embed_query(query) if any(alphas) else None
+        asked = [Query(query, vector if alpha > 0 else None, k, alpha) for alpha in alphas]
+        return [_placed(self._store.search(one, self.made_with)) for one in asked]
+
     def passages(self, documents: Sequence[str]) -> list[Passage]:
         """Return what the index holds of the documents with these ids, by document and place.
 
