@@ -12,6 +12,7 @@ from ragc._lazy import on_first_use
 from ragc._secrets import redact
 
 if TYPE_CHECKING:
+    from ragc.models._embedding_wires import Use
     from ragc.models._embeddings import Embedded, Embeddings
     from ragc.models._engine import AsyncEngine, Engine
     from ragc.models._errors import BudgetReached, RunInterrupted
@@ -70,6 +71,7 @@ _HOME = {
     "Step": "gateway",
     "StopAt": "gateway",
     "Usage": "gateway",
+    "Use": "_embedding_wires",
     "check_model": "_lm",
     "context_window": "_lm",
     "describe": "_lm",
@@ -108,6 +110,7 @@ __all__ = [
     "Step",
     "StopAt",
     "Usage",
+    "Use",
     "check_model",
     "context_window",
     "describe",

@@ -1,8 +1,8 @@
 """What providers of embeddings take and send back, a row each; what they have in common is `ragc.models._embeddings`.
 
-Their limits are their documentation's: OpenAI's reference of `create embeddings` (2,048 texts, 300,000 tokens a request),
-Cohere's of `v2/embed` (96 texts) and of its models, Voyage's pages on text embeddings (1,000 texts; 320,000 tokens for
-voyage-3.5, 1,000,000 for the lite models, 120,000 for the others).
+Their limits are their documentation's: OpenAI's reference of `create embeddings` (2,048 texts and 300,000 tokens a
+request), Cohere's of `v2/embed` (96 texts) and of its models (128,000 tokens a text), Voyage's pages on text embeddings
+(1,000 texts; 320,000 tokens for voyage-3.5, 1,000,000 for the lite models, 120,000 for the others).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class EmbeddingWire:
     most_texts: int = 2048
     """Texts that one request may hold."""
     most_tokens: Callable[[str], int] = lambda model: 300_000
-    """Tokens that one request of a model may hold; a token has at least a byte, so that so many bytes never have more."""
+    """Tokens that one request of a model may hold; a token has at least a byte: so many bytes never have more."""
     own: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """By model, the numbers of dimensions that it can have, the first its own; one alone: any smaller one as well."""
 
@@ -103,7 +103,11 @@ def _voyage_tokens(model: str) -> int:
     return 320_000 if model in ("voyage-3.5", "voyage-4") else 120_000
 
 
-_MATRYOSHKA = (1024, 256, 512, 2048)
+_VOYAGE = (
+    *("voyage-3.5", "voyage-3.5-lite", "voyage-3-large", "voyage-code-3"),
+    *("voyage-4", "voyage-4-lite", "voyage-4-large", "voyage-code-4"),
+)
+"""The models that are known to have these sizes."""
 WIRES: Mapping[str, EmbeddingWire] = MappingProxyType(
     {
         "openai": EmbeddingWire(
@@ -144,13 +148,7 @@ WIRES: Mapping[str, EmbeddingWire] = MappingProxyType(
             always={"encoding_format": "base64", "truncation": False},
             most_texts=1000,
             most_tokens=_voyage_tokens,
-            own={
-                name: _MATRYOSHKA
-                for name in (
-                    *("voyage-3.5", "voyage-3.5-lite", "voyage-3-large", "voyage-code-3"),
-                    *("voyage-4", "voyage-4-lite", "voyage-4-large", "voyage-code-4"),
-                )
-            },
+            own=dict.fromkeys(_VOYAGE, (1024, 256, 512, 2048)),
         ),
     }
 )

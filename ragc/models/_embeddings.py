@@ -78,6 +78,16 @@ class Embeddings(Remote):
         super().__init__(settings, self.wire, gateway=gateway, retry=retry)
         self.settings = settings
 
+    @property
+    def most_texts(self) -> int:
+        """Texts that one request may hold."""
+        return self.wire.most_texts
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens that one request may hold."""
+        return self.wire.most_tokens(self.route.model)
+
     def request(self, texts: Sequence[str], shorten_to: int | None = None, use: Use = "document") -> dict[str, Any]:
         """What is asked; `shorten_to` is the number of dimensions that the model is asked for."""
         return self.wire.request(self.route.model, texts, use, shorten_to)

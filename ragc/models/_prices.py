@@ -226,7 +226,7 @@ def _address(settings: ModelSettings | EmbedderSettings) -> tuple[str, str]:
     return ("local" if provider in _IN_PROCESS else provider), model
 
 
-_IN_PROCESS = {LOCAL.removesuffix("/"), "fastembed"}
+_IN_PROCESS = {LOCAL.removesuffix("/"), "fastembed", "sentence-transformers"}
 """Prefixes of embedders that make no call."""
 
 

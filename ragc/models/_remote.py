@@ -185,8 +185,8 @@ class Remote:
             yield chunk
 
     def _late(self) -> str:
-        seconds = self._settings.timeout
-        return f"the answer was not whole after {seconds:g} s: raise timeout in the {self.table}'s table if it needs longer"
+        late = f"the answer was not whole after {self._settings.timeout:g} s"
+        return f"{late}: raise timeout in the {self.table}'s table if it needs longer"
 
     def _connected(self) -> httpx.Client:
         """The client, one a process: what a fork inherits of its connections is the parent's."""

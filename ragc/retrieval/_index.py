@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ragc._files import digest
 from ragc._messages import counted
 from ragc.errors import DataError, StoreError
+from ragc.retrieval._access import with_those_in_force
 from ragc.retrieval._chunking import Chunker, described
 from ragc.retrieval._filters import Filters, parse_filters
 from ragc.retrieval._passage import Passage, indexed_text
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
 from ragc.retrieval.embedders._embedder import Embedder, NotEmbedded
-from ragc.retrieval.embedders._hosted import MOST_TOKENS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,7 +161,7 @@ class Index:
         Raises StoreError when there is no index or it was made with something else, ConfigError on k or alpha out of
         range and on filters that are none.
         """
-        asked = Query(query, None, k, alpha, fetch_k, parse_filters(filters))
+        asked = Query(query, None, k, alpha, fetch_k, with_those_in_force(parse_filters(filters)))
         if alpha > 0:
             asked = Query(query, self._embedder.embed_query(query), k, alpha, fetch_k, asked.conditions)
         return _placed(self._store.search(asked, self.made_with))
@@ -186,6 +186,10 @@ class Index:
         self._checked()
         return _placed(self._store.passages(documents))
 
+    def digests(self) -> dict[str, str]:
+        """Return the digest of every document that the index holds, by id."""
+        return self._store.documents()
+
     def outstanding(self, corpus: Corpus) -> Outstanding:
         """Return what `update` would have embedded. Nothing is asked, nothing is written."""
         state = self._store.state()
@@ -199,9 +203,9 @@ class Index:
             for text in map(_embedded_text, chunker.passages(document))
         }
         known = self._store.vectors(list(texts)) if is_ours else {}
-        tokens = [self._embedder.count_tokens(text) for key, text in texts.items() if key not in known]
-        bytes_ = sum(len(text.encode("utf-8", "replace")) for key, text in texts.items() if key not in known)
-        return Outstanding(len(tokens), max(-(-len(tokens) // BATCH), -(-bytes_ // MOST_TOKENS)), sum(tokens))
+        new = [text for key, text in texts.items() if key not in known]
+        calls = sum(self._embedder.calls(new[start : start + BATCH]) for start in range(0, len(new), BATCH))
+        return Outstanding(len(new), calls, sum(map(self._embedder.count_tokens, new)))
 
     def update(self, corpus: Corpus, progress: Report | None = None) -> IndexReport:
         """Make the store mirror `corpus` and return what was done; only what changed is cut and embedded again.

@@ -43,6 +43,9 @@ class WordVectors:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def calls(self, texts: list[str]) -> int:
+        return 0
+
     def close(self) -> None:
         pass
 

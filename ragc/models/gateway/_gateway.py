@@ -194,7 +194,7 @@ class Gateway:
         return self._call(
             endpoint.settings.model,
             ask_embedding(request, endpoint.answers, self.generation),
-            lambda: embedding_worst_case(request["input"], endpoint.settings, budget=self.budget),
+            lambda: embedding_worst_case(endpoint.texts_of(request), endpoint.settings, budget=self.budget),
             lambda worst: self._sender.embed(endpoint, request, dimensions, worst),
             read,
             kind="embedding",

@@ -20,10 +20,18 @@ KNOWN = (
     "local/wordllama-256",
     "openai/text-embedding-3-small",
     "openai/text-embedding-3-large",
+    "cohere/embed-v4.0",
+    "voyage/voyage-3.5",
+    "voyage/voyage-code-3",
+    "fastembed/NAME",
+    "sentence-transformers/NAME",
     "openai/NAME with a base_url",
 )
 """The embedders there are, for messages."""
-_HOSTED = "openai/"
+_HOSTED = ("openai/", "cohere/", "voyage/")
+_IN_PROCESS = ("local/", "fastembed/", "sentence-transformers/")
+_ELSEWHERE = ("base_url", "api_key_env", "rpm", "tpm")
+"""Keys of the table that say how an embedder is reached."""
 
 
 class NotEmbedded(DataError):
@@ -64,6 +72,9 @@ class Embedder(Protocol):
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the embedder sees in `text`: the unit of `chunk = { by = "tokens" }`."""
 
+    def calls(self, texts: list[str]) -> int:
+        """Return how many requests `embed_documents` would take, refusals left out; 0 for one in this process."""
+
     def close(self) -> None:
         """Give back connections. The embedder can be used again afterwards and opens new ones."""
 
@@ -79,15 +90,9 @@ def make_embedder(
     `held` tells what the index was made with, for a model whose number of dimensions nothing else tells. Raises
     ConfigError on an unknown embedder, BudgetError where the gateway has a cap in USD and the model no known price.
     """
-    if settings.model == "local/wordllama-256":
-        from ragc.retrieval.embedders._wordllama import WordLlama
-
-        given = [key for key in ("base_url", "api_key_env", "rpm", "tpm") if getattr(settings, key) is not None]
-        if given:
-            raise ConfigError(f"embedder {settings.model} runs in this process and takes no {given[0]}; take it out")
-        if settings.dimensions not in (None, WordLlama.dimensions):
-            raise ConfigError(f"embedder {settings.model} has 256 dimensions, not {settings.dimensions}")
-        return WordLlama()
+    local = _in_process(settings)
+    if local is not None:
+        return local
     if _is_hosted(settings):
         from ragc.models import Embeddings
         from ragc.retrieval.embedders._hosted import Hosted
@@ -96,9 +101,38 @@ def make_embedder(
     raise ConfigError(f"unknown embedder {settings.model!r}; known: {', '.join(KNOWN)}")
 
 
+def _in_process(settings: EmbedderSettings) -> Embedder | None:
+    """The embedder that runs in this process; None: it is no such one."""
+    if not is_local(settings) or settings.model in _IN_PROCESS:
+        return None
+    given = [key for key in _ELSEWHERE if getattr(settings, key) is not None]
+    if given:
+        raise ConfigError(f"embedder {settings.model} runs in this process and takes no {given[0]}; take it out")
+    if settings.model.startswith("fastembed/"):
+        from ragc.retrieval.embedders._fastembed import FastEmbed
+
+        return FastEmbed(settings)
+    if settings.model.startswith("sentence-transformers/"):
+        from ragc.retrieval.embedders._sentence_transformers import SentenceTransformers
+
+        return SentenceTransformers(settings)
+    if settings.model == "local/wordllama-256":
+        from ragc.retrieval.embedders._wordllama import WordLlama
+
+        if settings.dimensions not in (None, WordLlama.dimensions):
+            raise ConfigError(f"embedder {settings.model} has 256 dimensions, not {settings.dimensions}")
+        return WordLlama()
+    return None
+
+
 def check_embedder(settings: EmbedderSettings) -> None:
-    """Raises ConfigError on an unknown embedder, ModelError on one whose key is missing. Calls and loads nothing."""
-    make_embedder(settings)
+    """Raises ConfigError on an unknown embedder, ModelError without its key, its library or its weights.
+
+    Calls and loads nothing.
+    """
+    check = getattr(make_embedder(settings), "check", None)
+    if check is not None:
+        check()
     if _is_hosted(settings):
         from ragc.models import Embeddings
 
@@ -107,8 +141,8 @@ def check_embedder(settings: EmbedderSettings) -> None:
 
 def is_local(settings: EmbedderSettings) -> bool:
     """Return whether the embedder runs in this process, without a call that costs or can fail."""
-    return settings.model.startswith("local/")
+    return settings.model.startswith(_IN_PROCESS)
 
 
 def _is_hosted(settings: EmbedderSettings) -> bool:
-    return settings.model.startswith(_HOSTED) and settings.model != _HOSTED
+    return settings.model.startswith(_HOSTED) and settings.model not in _HOSTED

@@ -1,8 +1,9 @@
-"""`openai/…`: an embedder behind OpenAI's wire, the provider's own or any that speaks it.
+"""`openai/…`, `cohere/…`, `voyage/…`: an embedder behind a provider's endpoint, or any that speaks such a wire.
 
-Texts are sent many at a time, within the limits of OpenAI's endpoint, and vectors are normalised. A request that is
-refused for what is in it is halved until one text is left, so that the text that does not fit can be named, and so that
-an endpoint may have smaller limits of its own. Documents and questions are embedded alike, as these models want it.
+Texts are sent many at a time, within the limits of the provider, and vectors are normalised. A request that is refused
+for what is in it is halved until one text is left, so that the text that does not fit can be named, and so that an
+endpoint may have smaller limits of its own. Documents and questions are embedded each in its own way where the provider
+has one for each.
 """
 
 from __future__ import annotations
@@ -21,15 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ragc.models import Embedded, Embeddings
+    from ragc.models import Embedded, Embeddings, Use
     from ragc.retrieval._store import MadeWith
 
-MOST_TEXTS = 2048
-"""Texts that one request may hold."""
-MOST_TOKENS = 300_000
-"""Tokens that one request may hold; a token has at least a byte, so that so many bytes never have more."""
-_OWN = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
-"""Dimensions of the models that OpenAI has, where none are asked for."""
 _PROBE = "dimensions"
 
 
@@ -42,15 +37,16 @@ class Hosted:
         self.name = settings.model
         self._endpoint = endpoint
         self._held = held
-        own = _OWN.get(endpoint.route.model)
+        own = endpoint.wire.own_dimensions(endpoint.route.model)
         self._stated = settings.dimensions or own
         self._shorten_to = settings.dimensions if settings.dimensions != own else None
         self._found: int | None = None
 
     @property
     def fingerprint(self) -> str:
-        """A digest of model and dimensions; where it is reached is no part of it."""
-        return digest(f"{self.name}\0{self._stated or 'its own'}".encode())
+        """A digest of model, dimensions and input types; where it is reached is no part of it."""
+        parts = [self.name, str(self._stated or "its own"), *self._endpoint.wire.uses.values()]
+        return digest("\0".join(parts).encode())
 
     @property
     def dimensions(self) -> int:
@@ -63,7 +59,7 @@ class Hosted:
 
         clean = [_encodable(text) for text in texts]
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for batch in _batches(clean):
+        for batch in self._batches(clean):
             for number, vector in self._embedded(clean, batch):
                 exact = np.asarray(vector, dtype=np.float64)
                 vectors[number] = exact / np.linalg.norm(exact)
@@ -74,13 +70,17 @@ class Hosted:
         clean = _encodable(text)
         if not clean.strip():
             return array("f", bytes(4 * self.dimensions))
-        (vector,) = self._asked([clean]).vectors
+        (vector,) = self._asked([clean], "query").vectors
         length = math.hypot(*vector)
         return array("f", [number / length for number in vector])
 
     def count_tokens(self, text: str) -> int:
         """See Embedder. An estimate, four bytes to a token: the tokenizer is the endpoint's."""
         return -(-len(_encodable(text).encode()) // 4)
+
+    def calls(self, texts: list[str]) -> int:
+        """See Embedder."""
+        return sum(1 for _ in self._batches([_encodable(text) for text in texts]))
 
     def close(self) -> None:
         """See Embedder."""
@@ -89,7 +89,7 @@ class Hosted:
     def _embedded(self, texts: Sequence[str], batch: Sequence[int]) -> Iterator[tuple[int, array[float]]]:
         """The vectors of the texts with these numbers."""
         try:
-            yield from zip(batch, self._asked([texts[number] for number in batch]).vectors, strict=True)
+            yield from zip(batch, self._asked([texts[number] for number in batch], "document").vectors, strict=True)
         except ExampleError as error:
             if error.transient:
                 raise
@@ -99,9 +99,9 @@ class Hosted:
             yield from self._embedded(texts, batch[:half])
             yield from self._embedded(texts, batch[half:])
 
-    def _asked(self, texts: list[str]) -> Embedded:
+    def _asked(self, texts: list[str], use: Use) -> Embedded:
         known = self._known()
-        embedded = self._endpoint.embed(self._endpoint.request(texts, self._shorten_to), known)
+        embedded = self._endpoint.embed(self._endpoint.request(texts, self._shorten_to, use), known)
         self._found = embedded.dimensions
         return embedded
 
@@ -113,22 +113,22 @@ class Hosted:
                 self._found = held.dimensions
         return self._stated or self._found
 
-
-def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Numbers of the texts that go into one request each; a blank text is asked of nobody."""
-    batch: list[int] = []
-    size = 0
-    for number, text in enumerate(texts):
-        if not text.strip():
-            continue
-        bytes_ = len(text.encode())
-        if batch and (len(batch) == MOST_TEXTS or size + bytes_ > MOST_TOKENS):
+    def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Numbers of the texts that go into one request each; a blank text is asked of nobody."""
+        most_texts, most_bytes = self._endpoint.most_texts, self._endpoint.most_tokens
+        batch: list[int] = []
+        size = 0
+        for number, text in enumerate(texts):
+            if not text.strip():
+                continue
+            bytes_ = len(text.encode())
+            if batch and (len(batch) == most_texts or size + bytes_ > most_bytes):
+                yield batch
+                batch, size = [], 0
+            batch.append(number)
+            size += bytes_
+        if batch:
             yield batch
-            batch, size = [], 0
-        batch.append(number)
-        size += bytes_
-    if batch:
-        yield batch
 
 
 def _encodable(text: str) -> str:

@@ -73,6 +73,10 @@ class WordLlama:
         """See Embedder."""
         return len(_tokenizer().encode(_encodable(text), add_special_tokens=False).ids)
 
+    def calls(self, texts: list[str]) -> int:
+        """See Embedder. None: it runs in this process."""
+        return 0
+
     def close(self) -> None:
         """See Embedder. There are none."""
 

@@ -84,10 +84,12 @@ def test_no_documents_ask_nothing(provider: Provider) -> None:
 
 
 def test_requests_keep_within_the_limits(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ragc.retrieval.embedders._hosted.MOST_TEXTS", 3)
-    monkeypatch.setattr("ragc.retrieval.embedders._hosted.MOST_TOKENS", 20)
+    monkeypatch.setattr(Embeddings, "most_texts", 3)
+    monkeypatch.setattr(Embeddings, "most_tokens", 20)
     texts = ["a", "b", "c", "d", "", "ü" * 9, "e", "f" * 30, "g"]
-    vectors = made(provider, dimensions=32).embed_documents(texts)
+    embedder = made(provider, dimensions=32)
+    assert embedder.calls(texts) == 4
+    vectors = embedder.embed_documents(texts)
     assert [asked.texts for asked in provider.requests] == [["a", "b", "c"], ["d", "ü" * 9, "e"], ["f" * 30], ["g"]]
     for text, found in zip(texts, vectors, strict=True):
         np.testing.assert_allclose(found, vector(text, 32) if text else 0, atol=1e-6)
@@ -232,7 +234,7 @@ def test_in_a_run_calls_go_through_its_gateway(provider: Provider) -> None:
 
 
 def test_unknown_embedders_are_told_what_there_is(provider: Provider) -> None:
-    for name in ("cohere/embed-v4.0", "text-embedding-3-small", "openai/"):
+    for name in ("jina/embeddings-v4", "text-embedding-3-small", "openai/", "fastembed/", "local/other"):
         with pytest.raises(ConfigError, match=f"unknown embedder '{name}'; known: .*openai/text-embedding-3-small"):
             check_embedder(EmbedderSettings(model=name))
     check_embedder(settings(provider))
