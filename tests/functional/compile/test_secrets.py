@@ -145,6 +145,12 @@ def test_no_file_that_a_run_writes_holds_a_planted_key(
     assert journal.returncode == 0, journal.stderr
     assert "a guess of no use (***" in journal.stdout  # unpacked: what the model answered, without the keys in it
     assert leaks({"journal": journal.stdout.encode()}) == []
+    exported = run_ragc("journal", "export", "--artifact", found["id"], ".ragc/one.jsonl", cwd=careless_project)
+    assert exported.returncode == 0, exported.stderr
+    scored = run_ragc("eval", "allotments", "--uncompiled", "--split", "validation", "--json", cwd=careless_project)
+    assert json.loads(scored.stdout)["errors"] > 0, scored.stdout
+    assert leaks({"eval": (scored.stdout + scored.stderr).encode()}) == []
+    assert leaks(everything_in(careless_project)) == []
     page = written["compiled/allotments/report.html"].decode()
     assert "***" in page  # it tells the errors and answers, without the keys in them
 

@@ -204,3 +204,21 @@ def test_a_cap_in_seconds_holds_across_a_kill(scene: Scene) -> None:
     assert (done.returncode, done.json["stopped"]) == (3, "time"), done.stderr
     later = scene.provider.requests[asked:]
     assert later[-1].at - later[0].at < 7 - 3.5 + 1
+
+
+JUMPS = """
+import itertools, time
+real, calls = time.time, itertools.count()
+time.time = lambda: real() - 60 * next(calls)
+"""
+
+
+def test_a_clock_that_jumps_back_neither_stops_a_run_nor_gives_it_time(scene: Scene) -> None:
+    scene.provider.latency = 0.3
+    done = scene.compile("--set", "candidates=30", "--budget-seconds", "6", before=JUMPS)
+    assert (done.returncode, done.json["stopped"]) == (3, "time"), done.stderr
+    assert scene.asked > 4 * THREADS
+    assert scene.provider.requests[-1].at - scene.provider.requests[0].at < 6
+    scene.provider.latency = 0.0
+    again = scene.compile("--set", "candidates=30", "--budget-seconds", "6", before=JUMPS)
+    assert (again.returncode, again.json["id"]) == (3, done.json["id"]), again.stderr
