@@ -38,7 +38,7 @@ class Outcome:
     feedback: str | None = None
     calls: int = 0
     embeddings: int = 0
-    """How many of the calls embedded a text, for retrieval."""
+    """How many of the calls were retrieval's: an embedder's or a reranker's."""
     input_tokens: int = 0
     output_tokens: int = 0
     usd: float | None = None

@@ -190,7 +190,7 @@ def _costs(calls: Sequence[Call]) -> dict[str, Any]:
     prices = [call.usd for call in calls]
     return {
         "calls": len(calls),
-        "embeddings": sum(call.kind == "embedding" for call in calls),
+        "embeddings": sum(call.kind != "lm" for call in calls),
         "input_tokens": sum(call.input_tokens for call in calls),
         "output_tokens": sum(call.output_tokens for call in calls),
         "usd": None if any(price is None for price in prices) else sum(p for p in prices if p is not None),

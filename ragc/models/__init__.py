@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from ragc.models._plain import PlainAdapter
     from ragc.models._prices import find_price
+    from ragc.models._ranking import Ranked, Ranking
     from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
     from ragc.models._unsent import NotSent, text_of, unsent
     from ragc.models.gateway import (
@@ -60,6 +61,8 @@ _HOME = {
     "NotInJournal": "gateway",
     "NotSent": "_unsent",
     "PlainAdapter": "_plain",
+    "Ranked": "_ranking",
+    "Ranking": "_ranking",
     "RepairingChatAdapter": "_repair",
     "RepairingJSONAdapter": "_repair",
     "Replay": "gateway",
@@ -99,6 +102,8 @@ __all__ = [
     "NotInJournal",
     "NotSent",
     "PlainAdapter",
+    "Ranked",
+    "Ranking",
     "RepairingChatAdapter",
     "RepairingJSONAdapter",
     "Replay",

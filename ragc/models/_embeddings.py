@@ -19,6 +19,7 @@ from ragc.errors import ConfigError
 from ragc.models._embedding_wires import WIRES, EmbeddingWire, Use
 from ragc.models._errors import CallFailed, ModelRefused
 from ragc.models._kinds import BadReply
+from ragc.models._prices import find_price, require_price
 from ragc.models._remote import Remote, Reply
 from ragc.models._replies import bad_reply
 
@@ -75,8 +76,12 @@ class Embeddings(Remote):
             raise ConfigError(f"embedder {settings.model}: no such wire; known: {', '.join(WIRES)}")
         self.wire: EmbeddingWire = WIRES[provider]
         self.wire.check_dimensions(settings.model, model, settings.dimensions)
-        super().__init__(settings, self.wire, gateway=gateway, retry=retry)
         self.settings = settings
+        super().__init__(settings, self.wire, gateway=gateway, retry=retry)
+
+    def require_price(self) -> None:
+        """See Remote."""
+        require_price(self.settings, find_price(self.settings))
 
     @property
     def most_texts(self) -> int:

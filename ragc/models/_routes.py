@@ -16,7 +16,7 @@ from ragc.models._errors import ModelRefused
 if TYPE_CHECKING:
     from dspy.lm15 import ProviderDefinition
 
-    from ragc.project import EmbedderSettings, ModelSettings
+    from ragc.project import EmbedderSettings, ModelSettings, RerankerSettings
 
 # DSPy and LiteLLM fetch their list of models and prices at first use unless this is set; both carry one. Here, because
 # whatever reads the list has asked first who answers.
@@ -73,7 +73,7 @@ def route(settings: ModelSettings) -> Route:
     )
 
 
-def api_key(settings: ModelSettings | EmbedderSettings, found: Route) -> str | None:
+def api_key(settings: ModelSettings | EmbedderSettings | RerankerSettings, found: Route) -> str | None:
     """The key for `found`, from the environment.
 
     None: none is needed, or it is not ours to know. Raises ModelError, naming the variable, for a missing one.
@@ -92,7 +92,7 @@ def api_key(settings: ModelSettings | EmbedderSettings, found: Route) -> str | N
     raise ModelRefused(f"{settings.model}: no key: set {names} in the environment")
 
 
-def base_url(settings: ModelSettings | EmbedderSettings) -> str | None:
+def base_url(settings: ModelSettings | EmbedderSettings | RerankerSettings) -> str | None:
     """The endpoint as configured, or as the provider's own variable (`OPENAI_BASE_URL`, `…_API_BASE`) says."""
     if settings.base_url:
         return settings.base_url

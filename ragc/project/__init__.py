@@ -13,6 +13,7 @@ from ragc.project._project import Project, project_name, splits_beside
 if TYPE_CHECKING:
     from ragc.project._load import load_object, load_optimizer, load_program
     from ragc.project._options import optimizer_settings
+    from ragc.project._read import settings_alone
     from ragc.project._settings import (
         Budget,
         ChunkSettings,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
         Limits,
         ModelSettings,
         Price,
+        RerankerSettings,
+        RerankPrice,
         Settings,
         TaskSettings,
     )
@@ -33,6 +36,8 @@ _HOME = {
     "EmbeddingPrice": "_settings",
     "Limits": "_settings",
     "ModelSettings": "_settings",
+    "RerankPrice": "_settings",
+    "RerankerSettings": "_settings",
     "Price": "_settings",
     "Settings": "_settings",
     "TaskSettings": "_settings",
@@ -40,6 +45,7 @@ _HOME = {
     "load_optimizer": "_load",
     "load_program": "_load",
     "optimizer_settings": "_options",
+    "settings_alone": "_read",
     "starter": "_starter",
 }
 
@@ -52,6 +58,8 @@ __all__ = [
     "ModelSettings",
     "Price",
     "Project",
+    "RerankPrice",
+    "RerankerSettings",
     "Settings",
     "TaskSettings",
     "load_object",
@@ -59,6 +67,7 @@ __all__ = [
     "load_program",
     "optimizer_settings",
     "project_name",
+    "settings_alone",
     "splits_beside",
     "starter",
 ]

@@ -41,9 +41,25 @@ def _http(value: str) -> str:
     return value
 
 
+def _log(value: str) -> str:
+    scheme, _, path = value.partition("://")
+    if value != "off" and (scheme != "jsonl" or not path.strip("/")):
+        raise ValueError("must be jsonl://PATH, such as jsonl://.ragc/answers.jsonl, or off")
+    return value
+
+
+def _function(value: str) -> str:
+    module, _, name = value.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+        raise ValueError("must be module:function")
+    return value
+
+
 Named = Annotated[str, AfterValidator(_named)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Url = Annotated[str, AfterValidator(_http)]
+LogAddress = Annotated[str, AfterValidator(_log)]
+Function = Annotated[str, AfterValidator(_function)]
 
 
 class _Table(BaseModel):
@@ -68,6 +84,15 @@ class EmbeddingPrice(_Table):
 
     input: Rate
     """Tokens of the texts."""
+
+
+class RerankPrice(_Table):
+    """What a reranker costs, in the unit that its provider bills."""
+
+    search: Rate | None = None
+    """USD per thousand searches (Cohere)."""
+    input: Rate | None = None
+    """USD per million tokens (Voyage)."""
 
 
 class _Model(_Table):
@@ -133,13 +158,32 @@ class EmbedderSettings(_Model):
     """Overrides the price list that DSPy carries."""
 
 
+class RerankerSettings(_Model):
+    """A reranker that programs may name: a name alone, or a table for what is not in the name."""
+
+    model: Named
+    """A provider's model such as `cohere/rerank-v3.5` or `voyage/rerank-2.5`."""
+    base_url: Url | None = None
+    """Where an endpoint of one's own listens; None: the provider's."""
+    api_key_env: Variable | None = None
+    """The environment variable that holds the key; None: the provider's usual one."""
+    timeout: Amount = 60.0
+    """Seconds until a request that has not come back is given up."""
+    rpm: Positive | None = None
+    """Requests that may be sent in any minute; None: as many as the provider takes."""
+    tpm: Positive | None = None
+    """Tokens that may be sent in any minute; None: as many as the provider takes."""
+    price: RerankPrice | None = None
+    """Overrides the price list that DSPy carries."""
+
+
 class Budget(_Table):
     """What one run may spend, in all its commands when it is resumed; a cap that is not given does not exist."""
 
     usd: Amount | None = None
     """US dollars."""
     calls: Positive | None = None
-    """Responses of language models, local ones included, and of embedders that are not."""
+    """Responses of language models, local ones included, and of embedders and rerankers that are not."""
     input_tokens: Positive | None = None
     """Tokens of the prompts, cached ones included, and of embedded texts."""
     output_tokens: Positive | None = None
@@ -259,10 +303,16 @@ class Settings(_Table):
     """The model that writes instructions and demonstrations while compiling; None: `lm`."""
     embedder: EmbedderSettings = EmbedderSettings(model="local/wordllama-256")
     """The model that turns passages and questions into vectors."""
+    rerankers: list[RerankerSettings] = []
+    """How rerankers are reached and what they cost, where their names do not say it; `Retrieve.reranker` names one."""
     store: Named = "sqlite://.ragc/index.db"
     """The database that holds the passages; a relative path is relative to the project's root."""
     tracking: Named = "sqlite:///.ragc/mlflow.db"
     """An MLflow tracking URI, or `off`; a relative SQLite path is relative to the project's root."""
+    audit: LogAddress = "off"
+    """Where answers are logged: `jsonl://PATH`, relative to the project's root unless it begins with /, or `off`."""
+    redact: Function | None = None
+    """`module:function` in the project: takes each text of a logged answer and returns it as it may be written."""
     tasks: dict[str, TaskSettings] = {}
     """What can be compiled, by name."""
 

@@ -1,9 +1,9 @@
-"""A scripted provider on loopback: OpenAI's and Anthropic's wire, for tests that need a hosted model and have none.
+"""A scripted provider on loopback: chat, embeddings, rankings; for tests that need a hosted model and have none.
 
     with Provider(knows({"How many days?": "five"})) as provider:
         lm = make_lm(ModelSettings(model="openai/any", base_url=provider.base_url))
 
-It answers by a function, counts what it is asked by content, and misbehaves on order (`FAULTS`). `RemoteProvider` is
+It speaks OpenAI's, Anthropic's, Cohere's and Voyage's wire, answers by a function, counts what it is asked by content, and misbehaves on order (`FAULTS`). `RemoteProvider` is
 the same in a process of its own (`python -m tests.provider`), for tests that end the one they run in.
 """
 
@@ -23,6 +23,7 @@ from ._faults import (
     schedule,
 )
 from ._remote import RemoteProvider
+from ._retrieval import relevance
 from ._server import Provider, Served
 from ._values import Answer, Asked, Script, Tokens, content_of, fields, knows, text_of, vector
 
@@ -47,6 +48,7 @@ __all__ = [
     "lognormal",
     "rate_limit_headers",
     "rate_limited",
+    "relevance",
     "schedule",
     "text_of",
     "vector",

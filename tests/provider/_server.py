@@ -91,6 +91,16 @@ class Provider:
         """What everything else takes, for `openai/…` and for `anthropic/…` models."""
         return f"{self.url}/v1"
 
+    @property
+    def cohere_url(self) -> str:
+        """What `cohere/…` embedders and rerankers take as their base_url."""
+        return f"{self.url}/v2"
+
+    @property
+    def voyage_url(self) -> str:
+        """What `voyage/…` embedders and rerankers take as their base_url."""
+        return f"{self.url}/voyage/v1"
+
     def __enter__(self) -> Provider:
         self._server.start()
         return self
@@ -197,7 +207,7 @@ class Provider:
         return name, answer
 
     async def _scripted(self, asked: Asked) -> Answer:
-        if asked.endpoint in ("embeddings", "count"):
+        if asked.endpoint in ("embeddings", "rerank", "count"):
             return Answer()
         try:
             said = await asyncio.get_running_loop().run_in_executor(self._pool, self.script, asked)
@@ -238,6 +248,10 @@ class Provider:
                 posted("/v1/embeddings", "openai", "embeddings"),
                 posted("/v1/messages", "anthropic", "messages"),
                 posted("/v1/messages/count_tokens", "anthropic", "count"),
+                posted("/v2/embed", "cohere", "embeddings"),
+                posted("/v2/rerank", "cohere", "rerank"),
+                posted("/voyage/v1/embeddings", "voyage", "embeddings"),
+                posted("/voyage/v1/rerank", "voyage", "rerank"),
                 Route("/v1/models", models),
                 Route("/v1/models/{name:path}", models),
                 Route("/record", record),

@@ -1,4 +1,4 @@
-"""What is asked and what is answered, the same for both wires."""
+"""What is asked and what is answered, the same for all wires."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from ._delivery import Delivery
 
-Wire = Literal["openai", "anthropic"]
-Endpoint = Literal["chat", "responses", "messages", "embeddings", "count"]
+Wire = Literal["openai", "anthropic", "cohere", "voyage"]
+Endpoint = Literal["chat", "responses", "messages", "embeddings", "count", "rerank"]
 
 VOLATILE = frozenset({"metadata", "prompt_cache_key", "safety_identifier", "store", "stream", "stream_options", "user"})
 """Parts of a body that change nothing of what is answered."""
@@ -61,7 +61,7 @@ class Asked:
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
         """The conversation in OpenAI's form, whichever wire it came over; the system's part first."""
-        if self.endpoint == "embeddings":
+        if self.endpoint in ("embeddings", "rerank"):
             return []
         system = self.body.get("system") or self.body.get("instructions")
         given = self.body.get("messages", self.body.get("input", []))
@@ -87,13 +87,21 @@ class Asked:
         """Tokens of the input, as this provider counts: four characters each."""
         if self.endpoint == "embeddings":
             return sum(len(text) // 4 + 1 for text in self.texts)
+        if self.endpoint == "rerank":
+            query = len(str(self.body.get("query"))) // 4 + 1
+            return sum(query + len(text) // 4 + 1 for text in self.documents)
         return max(1, sum(len(text_of(message)) for message in self.messages) // 4)
 
     @property
     def texts(self) -> list[str]:
         """What is to be embedded."""
-        given = self.body.get("input", [])
+        given = self.body.get("input", self.body.get("texts", []))
         return [given] if isinstance(given, str) else [str(text) for text in given]
+
+    @property
+    def documents(self) -> list[str]:
+        """What is to be ranked."""
+        return [str(text) for text in self.body.get("documents", [])]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""From an answer to the bytes of a response on either wire."""
+"""From an answer to the bytes of a response on its wire."""
 
 from __future__ import annotations
 
 import json
 
-from . import _anthropic, _openai
+from . import _anthropic, _openai, _retrieval
 from ._values import Answer, Asked, Tokens
 
 
@@ -14,6 +14,8 @@ def pieces(asked: Asked, answer: Answer) -> list[bytes]:
         return [answer.raw]
     if answer.status >= 400:
         said = answer.message if answer.message is not None else f"refused for {asked.key}"
+        if asked.wire in ("cohere", "voyage"):
+            return [json.dumps(_retrieval.error(asked, said)).encode()]
         wire = _anthropic if asked.wire == "anthropic" else _openai
         return [json.dumps(wire.error(answer, said)).encode()]
     usage = _usage(asked, answer)
@@ -22,7 +24,8 @@ def pieces(asked: Asked, answer: Answer) -> list[bytes]:
     if asked.endpoint == "count":
         counted = _anthropic.count(asked) if asked.wire == "anthropic" else _openai.count(asked)
         return [json.dumps(counted).encode()]
-    return [json.dumps(_WHOLE[asked.endpoint](asked, answer, usage)).encode()]
+    whole = _RETRIEVAL.get((asked.wire, asked.endpoint)) or _WHOLE[asked.endpoint]
+    return [json.dumps(whole(asked, answer, usage)).encode()]
 
 
 _WHOLE = {
@@ -30,6 +33,12 @@ _WHOLE = {
     "responses": _openai.response,
     "messages": _anthropic.message,
     "embeddings": _openai.embeddings,
+}
+_RETRIEVAL = {
+    ("cohere", "embeddings"): _retrieval.cohere_embeddings,
+    ("cohere", "rerank"): _retrieval.cohere_ranking,
+    ("voyage", "embeddings"): _retrieval.voyage_embeddings,
+    ("voyage", "rerank"): _retrieval.voyage_ranking,
 }
 _EVENTS = {
     "chat": _openai.chat_events,

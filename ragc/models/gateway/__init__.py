@@ -15,7 +15,15 @@ from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
     from ragc.models.gateway._account import Account, Amounts, Reservation
-    from ragc.models.gateway._bounds import Counted, actual, embedding_actual, embedding_worst_case, worst_case
+    from ragc.models.gateway._bounds import (
+        Counted,
+        actual,
+        embedding_actual,
+        embedding_worst_case,
+        ranking_actual,
+        ranking_worst_case,
+        worst_case,
+    )
     from ragc.models.gateway._calls import Call, Usage
     from ragc.models.gateway._gateway import Gateway, Status
     from ragc.models.gateway._journal import (
@@ -67,6 +75,8 @@ _HOME = {
     "actual": "_bounds",
     "embedding_actual": "_bounds",
     "embedding_worst_case": "_bounds",
+    "ranking_actual": "_bounds",
+    "ranking_worst_case": "_bounds",
     "worst_case": "_bounds",
 }
 
@@ -100,6 +110,8 @@ __all__ = [
     "actual",
     "embedding_actual",
     "embedding_worst_case",
+    "ranking_actual",
+    "ranking_worst_case",
     "worst_case",
 ]
 

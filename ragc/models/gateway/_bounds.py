@@ -17,7 +17,7 @@ counts as its worst case, and `Counted.doubt` says so.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -27,11 +27,13 @@ from ragc.errors import BudgetError
 from ragc.models._charge import charge, counted
 from ragc.models._local import CONTEXT, MAX_TOKENS
 from ragc.models._prices import Terms, find_price, has_media, hosted_tools, require_price, terms
+from ragc.models._ranking_wires import Taken
 from ragc.models.gateway._account import Amounts
 
 if TYPE_CHECKING:
     from dspy.lm15 import Request, Response
 
+    from ragc.models._ranking import Ranking
     from ragc.project import Budget, EmbedderSettings, ModelSettings
 
 PER_REQUEST = 1024
@@ -140,6 +142,27 @@ def embedding_actual(input_tokens: int | None, settings: EmbedderSettings, worst
         return Counted(worst, 0, None if known.rates is None else worst.usd, doubt)
     usd = known.dearest(input_tokens, 0)
     return Counted(Amounts(1, input_tokens, 0, usd or Fraction()), 0, usd)
+
+
+def ranking_worst_case(request: Mapping[str, Any], endpoint: Ranking, *, budget: Budget) -> Amounts:
+    """Unlike `worst_case`: of one request that ranks documents. Raises BudgetError for a cap in USD without a price.
+
+    Where searches are billed, tokens are none.
+    """
+    if budget.usd is not None:
+        endpoint.require_price()
+    query, *documents = (_bytes(text.encode()) + PER_MESSAGE for text in (request["query"], *request["documents"]))
+    most = endpoint.most(query, documents)
+    return Amounts(1, most.tokens, 0, endpoint.usd(most) or Fraction())
+
+
+def ranking_actual(taken: Taken | None, endpoint: Ranking, worst: Amounts) -> Counted:
+    """Unlike `actual`: of a ranking, with what it says that it took; None: it does not say."""
+    usd = None if taken is None else endpoint.usd(taken)
+    if taken is not None and taken.tokens <= worst.input_tokens and (usd or 0) <= worst.usd:
+        return Counted(Amounts(1, taken.tokens, 0, usd or Fraction()), 0, usd)
+    priced = endpoint.usd(Taken()) is not None
+    return Counted(worst, 0, worst.usd if priced else None, _NO_USAGE if taken is None else _ABSURD)
 
 
 def _most_inputs(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-Kind = Literal["lm", "embedding"]
-"""What a call asked: a language model, or an embedder that is no part of this process."""
+Kind = Literal["lm", "embedding", "rerank"]
+"""What a call asked: a language model, or an embedder or a reranker that is no part of this process."""
 
 
 @dataclass(frozen=True)

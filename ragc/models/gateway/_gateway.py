@@ -30,11 +30,12 @@ from ragc._secrets import redact_json
 from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
 from ragc.models._embeddings import Embedded
 from ragc.models._errors import ModelRefused
+from ragc.models._ranking import Ranked
 from ragc.models.gateway._account import Account, Amounts
-from ragc.models.gateway._bounds import embedding_worst_case, worst_case
+from ragc.models.gateway._bounds import embedding_worst_case, ranking_worst_case, worst_case
 from ragc.models.gateway._calls import Call, Kind, Recording, Tally, Usage, total
 from ragc.models.gateway._journal import Entry, Failure, Journal, Use
-from ragc.models.gateway._key import Asked, ask, ask_embedding
+from ragc.models.gateway._key import Asked, ask, ask_alone
 from ragc.models.gateway._replay import Replay, failure_of
 from ragc.models.gateway._retry import IN_A_RUN, Retry
 from ragc.models.gateway._sending import Sender, Sent
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from ragc.models._embeddings import Embeddings
     from ragc.models._engine import Engine
+    from ragc.models._ranking import Ranking
     from ragc.project import Budget
 
 Answer = TypeVar("Answer")
@@ -193,11 +195,22 @@ class Gateway:
 
         return self._call(
             endpoint.settings.model,
-            ask_embedding(request, endpoint.answers, self.generation),
+            ask_alone(request, endpoint.answers, self.generation),
             lambda: embedding_worst_case(endpoint.texts_of(request), endpoint.settings, budget=self.budget),
             lambda worst: self._sender.embed(endpoint, request, dimensions, worst),
             read,
             kind="embedding",
+        )
+
+    def rank(self, endpoint: Ranking, request: Mapping[str, Any]) -> Ranked:
+        """The scores of the documents of `request` (`Ranking.request`), like `complete`. Raises what it does."""
+        return self._call(
+            endpoint.settings.model,
+            ask_alone(request, endpoint.answers, self.generation),
+            lambda: ranking_worst_case(request, endpoint, budget=self.budget),
+            lambda worst: self._sender.rank(endpoint, request, worst),
+            lambda entry: Ranked.from_json(entry.response),
+            kind="rerank",
         )
 
     def _call(

@@ -73,8 +73,8 @@ def ask(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int 
     return _asked(request, answers, part, generation)
 
 
-def ask_embedding(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int = 0) -> Asked:
-    """Unlike `ask`: a request for embeddings, which is no part of an LM call. A text has one vector."""
+def ask_alone(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int = 0) -> Asked:
+    """Unlike `ask`: a request for vectors or a ranking, which is no part of an LM call and has one answer."""
     return _asked(request, answers, {}, generation)
 
 

@@ -14,7 +14,7 @@ from ragc.errors import ExampleError, ModelError, RagcError
 from ragc.models._errors import WaitTooLong
 from ragc.models._transport import listening
 from ragc.models.gateway._account import Account, Amounts
-from ragc.models.gateway._bounds import Counted, actual, embedding_actual
+from ragc.models.gateway._bounds import Counted, actual, embedding_actual, ranking_actual
 from ragc.models.gateway._calls import Kind
 from ragc.models.gateway._limiter import Limiter
 from ragc.models.gateway._pace import START
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ragc.models._embeddings import Embeddings
     from ragc.models._engine import Engine
+    from ragc.models._ranking import Ranking
 
 CONCURRENCY = 16
 """Calls under way at once with a model whose `threads` are not given."""
@@ -44,7 +45,7 @@ class Paced(Protocol):
 
 
 class Endpoint(Protocol):
-    """Who is asked: an LM's engine, or an embedder's endpoint."""
+    """Who is asked: an LM's engine, or the endpoint of an embedder or a reranker."""
 
     answered: bool
     """Whether it has answered in this process."""
@@ -106,6 +107,14 @@ class Sender:
         except (ModelError, ExampleError) as error:
             refused = error
         return Sent(embedded.as_json(), counted, took, kind="embedding", refused=refused)
+
+    def rank(self, endpoint: Ranking, request: Mapping[str, Any], worst: Amounts) -> Sent:
+        """The scores of the documents of `request`. Raises like `complete`."""
+        ranked, took = self._send(
+            endpoint, worst.input_tokens, lambda: endpoint.send(request), lambda ranked: ranked.input_tokens
+        )
+        counted = self._believed(endpoint.settings.model, ranking_actual(ranked.taken, endpoint, worst))
+        return Sent(ranked.as_json(), counted, took, kind="rerank")
 
     def _believed(self, model: str, counted: Counted) -> Counted:
         """`counted`, and a person is told where it is not what the provider said."""

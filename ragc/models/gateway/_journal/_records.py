@@ -20,7 +20,7 @@ class Entry:
 
     key: str
     """64 hexadecimal digits."""
-    kind: Literal["lm", "embedding"]
+    kind: Literal["lm", "embedding", "rerank"]
     model: str
     """The model string as configured."""
     provider: str
