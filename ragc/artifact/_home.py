@@ -15,6 +15,9 @@ from ragc.project import Project
 if TYPE_CHECKING:
     from ragc.project import EmbedderSettings, ModelSettings, Settings
 
+_WITHOUT_PROJECT = ("RAGC_STORE", "RAGC_AUDIT", "RAGC_REDACT")
+"""What the environment says of an artifact's surroundings where there is no project; its model is its own."""
+
 Model = TypeVar("Model", "ModelSettings", "EmbedderSettings")
 
 
@@ -48,24 +51,27 @@ class Home:
     store: str
     corpus: Path
     """Read when the index has to be built."""
+    audit: str = "off"
+    """The address of the answer log."""
+    redact: str | None = None
+    """What every text of a logged answer goes through: `module:function`."""
 
 
 def home_of(manifest: Manifest, store: str | None = None) -> Home:
     """Return where the index is: `store` before RAGC_STORE before the project before the default.
 
-    An artifact without a project around it has the defaults, and the corpus where it was when it was compiled. Raises
-    ConfigError when the project's configuration cannot be read.
+    An artifact without a project around it has the defaults and variables, and the corpus where it was when it was
+    compiled. Raises ConfigError when the project's configuration, or a variable, cannot be read.
     """
-    from ragc.project import Settings
+    from ragc.project import settings_alone
 
     root = root_of(manifest.path)
     settings = _settings(root)
     if settings is None:
-        settings = Settings()
-        store = store or os.environ.get("RAGC_STORE", "").strip() or None
+        settings = settings_alone({name: os.environ.get(name, "") for name in _WITHOUT_PROJECT})
     task = settings.tasks.get(manifest.task)
     corpus = task.corpus if task else str(manifest.built.get("corpus") or f"data/{manifest.task}/corpus")
-    return Home(root, store or settings.store, root / corpus)
+    return Home(root, store or settings.store, root / corpus, settings.audit, settings.redact)
 
 
 def _settings(root: Path) -> Settings | None:

@@ -12,11 +12,11 @@ import dspy
 from ragc.artifact._drift import source_drift
 from ragc.artifact._manifest import Manifest, Verified, read
 from ragc.artifact._modules import program_class
-from ragc.artifact._program import Artifact
+from ragc.artifact._program import Artifact, guarding
 from ragc.artifact._quotes import Quotes
 from ragc.artifact._serving import Choices, Serving
 from ragc.errors import ArtifactError
-from ragc.retrieval import Retrieve, parse_filters
+from ragc.retrieval import Retrieve
 
 if TYPE_CHECKING:
     from ragc.project import ModelSettings
@@ -42,21 +42,23 @@ def load(
         lm: Another model than the sealed one: a name, a table, or a dspy.LM. Else RAGC_LM, else the sealed one.
             The sealed one is reached where `[tool.ragc]` around the artifact says, when that names the same model.
         store: Another store than the project's. Else RAGC_STORE, else `[tool.ragc]` around the artifact.
-        filters: Metadata that every passage must match.
+        filters: Metadata that every passage must match, whatever a question, a model or a compiled setting asks for;
+            `with_filters` narrows one that is loaded, for each user. Demonstrations from other documents are left out.
         id: The id that is expected, at least its first eight digits.
 
     Raises:
         ArtifactError: it was touched, is of a newer schema, is another than `id`, or its source does not import here.
-        ConfigError: `filters` are not in the language of filters.
+        ConfigError: `filters` are not in the language of filters, compare with nothing (None, blank text), or the
+            program retrieves nothing that they could hold for.
     """
     verified = read(path)
     _check_id(verified.manifest, id)
     _warn_of_changes(verified)
-    parse_filters(filters)
-    program = _program(verified)
+    program = _program(verified).deepcopy()  # what the source shares between its programs (one Retrieve) is nobody's
     retrieves = any(True for _ in program.named_sub_modules(type_=Retrieve))
+    conditions = () if filters is None else guarding(verified.manifest, filters, retrieves=retrieves)
     quotes = Quotes.of(verified) if retrieves else None
-    return Artifact(program, Serving(verified.manifest, Choices(lm, store, filters), quotes))
+    return Artifact(program, Serving(verified.manifest, Choices(lm, store), quotes), conditions)
 
 
 def _check_id(manifest: Manifest, expected: str | None) -> None:

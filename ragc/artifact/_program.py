@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
+from ragc.artifact._answering import Answering
 from ragc.artifact._failures import explained, refuse_blank
 from ragc.artifact._manifest import Manifest
 from ragc.artifact._serving import Opened, Serving
-from ragc.errors import StoreError
+from ragc.errors import ConfigError, StoreError
+from ragc.retrieval import access_conditions, in_force
 
 if TYPE_CHECKING:
-    from ragc.retrieval import Index
+    from ragc.retrieval import Condition, Index
 
 THREADS = 8
 """Questions of a batch that are in flight at once."""
@@ -36,12 +38,15 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
     in threads, and a forked process opens its own.
     """
 
-    def __init__(self, program: dspy.Module, serving: Serving) -> None:
+    def __init__(self, program: dspy.Module, serving: Serving, conditions: tuple[Condition, ...] = ()) -> None:
+        """`conditions` hold for every search, and for what demonstrations show."""
         super().__init__()
         self.program = program
         self._serving = serving
+        self._conditions = conditions
         self._sealed = _Settings.of(program)
         self._bound: Index | None = None
+        self._screened: tuple[str | None, list[Any]] = (None, [])
 
     @property
     def manifest(self) -> Manifest:
@@ -64,20 +69,49 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         ExampleError: this one question was not answered; it is empty, or the model's answer has not the expected form.
         """
         given = _named(question, inputs)
+        if narrowed := self._narrowed_here():
+            return narrowed(**given)
         opened = self._ready()
-        with dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
-            return self._signed(self.program(**given), opened)
+        answering = Answering(opened, given, self._conditions)
+        try:
+            with answering.access(), dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
+                prediction = self.program(**given)
+            prediction = self._signed(prediction, opened, answering.provenance)
+        except Exception as error:
+            answering.end(error)
+            raise
+        answering.end(prediction)
+        return prediction
 
     async def aforward(self, *question: str, **inputs: Any) -> dspy.Prediction:
         """Answer without blocking the event loop; a program that has no `aforward` runs in a thread."""
         given = _named(question, inputs)
-        opened = self._ready() if self._serving.opened else await asyncio.to_thread(self._ready)
-        with dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
-            if hasattr(self.program, "aforward"):
-                prediction = await self.program.acall(**given)
-            else:
-                prediction = await asyncio.to_thread(self.program, **given)
-            return self._signed(prediction, opened)
+        if narrowed := self._narrowed_here():
+            return await narrowed.acall(**given)
+        is_ready = self._serving.opened is not None and not self._conditions
+        opened = self._ready() if is_ready else await asyncio.to_thread(self._ready)
+        answering = Answering(opened, given, self._conditions)
+        try:
+            with answering.access(), dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
+                if hasattr(self.program, "aforward"):
+                    prediction = await self.program.acall(**given)
+                else:
+                    prediction = await asyncio.to_thread(self.program, **given)
+            prediction = self._signed(prediction, opened, answering.provenance)
+        except Exception as error:
+            await answering.aend(error)
+            raise
+        await answering.aend(prediction)
+        return prediction
+
+    def with_filters(self, filters: Mapping[str, Any]) -> Artifact:
+        """Return a copy that finds only what matches `filters`, and the filters that hold already.
+
+        It shares model and index, so that one is made for each user or request. Demonstrations that quote other
+        documents, or none that can be told, are left out of its prompts. Raises ConfigError as `ragc.load` does, and
+        for filters that name no field.
+        """
+        return self._narrowed(guarding(self.manifest, filters, retrieves=self._serving.retrieves))
 
     def batch(self, inputs: Sequence[Inputs], *, threads: int = THREADS) -> list[dspy.Prediction | Exception]:
         """Answer many, `threads` at once; an answer or the error that it ended in, in the order of `inputs`.
@@ -104,6 +138,10 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         """
         opened = self._ready()
         self._check_embedder()
+        if opened.log is not None:
+            opened.log.check()
+        if opened.index is not None and self._conditions:  # names a field that no document has
+            opened.index.search(self.manifest.task, k=1, alpha=0, filters=self._conditions)
         passages = f", {opened.index.stats().passages:,} passages" if opened.index else ""
         outdated = self._serving.outdated()
         warning = "" if outdated is None else f"; {outdated}"
@@ -120,9 +158,35 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         if opened.index is not None and self._bound is not opened.index:
             from ragc.retrieval import bind
 
-            bind(self.program, opened.index, opened.count_tokens, self._serving.choices.filters)
+            bind(self.program, opened.index, opened.count_tokens, self._conditions)
             self._bound = opened.index
+        if self._conditions:
+            self._leave_out(opened.index)
         return opened
+
+    def _narrowed(self, conditions: tuple[Condition, ...]) -> Artifact:
+        copied = Artifact(self.program.deepcopy(), self._serving, (*self._conditions, *conditions))
+        copied._sealed = self._sealed
+        return copied
+
+    def _narrowed_here(self) -> Artifact | None:
+        """A copy for the filters of an artifact that this one is called inside of; None where there are none."""
+        more = tuple(one for one in in_force() if not any(one is ours for ours in self._conditions))
+        return self._narrowed(more) if more else None
+
+    def _leave_out(self, index: Index | None) -> None:
+        """Take demonstrations out that show what the filters exclude; again for each state of the documents."""
+        predictors = [one for _, one in self.program.named_sub_modules(type_=dspy.Predict) if one.demos]
+        if not predictors:
+            return
+        version = None if index is None else index.corpus_version
+        shown = [demonstration for one in predictors for demonstration in one.demos]
+        screened, passed = self._screened
+        if version is not None and version == screened and list(map(id, shown)) == list(map(id, passed)):
+            return
+        for one in predictors:
+            one.demos = [each for each in one.demos if self._serving.may_show(each, self._conditions, version)]
+        self._screened = (version, [demonstration for one in predictors for demonstration in one.demos])
 
     def _check_embedder(self) -> None:
         """Raise ModelError without the key of an embedder that questions will be sent to."""
@@ -132,9 +196,10 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         if any(retrieve.alpha > 0 for _, retrieve in self.program.named_sub_modules(type_=Retrieve)):
             check_embedder(reached_embedder(self.manifest))
 
-    def _signed(self, prediction: dspy.Prediction, opened: Opened) -> dspy.Prediction:
+    def _signed(self, prediction: dspy.Prediction, opened: Opened, log: Mapping[str, str]) -> dspy.Prediction:
         """Return a new prediction with the whole provenance; the program's own is kept as it is."""
-        differs = [*opened.differs, *_Settings.of(self.program).differs(self._sealed)]
+        filtered = ["filters"] if self._conditions else []
+        differs = [*opened.differs, *filtered, *_Settings.of(self.program).differs(self._sealed)]
         given = dict(prediction.items())
         told = given.get("provenance") or {}
         provenance = {
@@ -144,6 +209,7 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
             "measured": not differs,
             "differs": differs,
             "outdated": self._outdated(told.get("corpus_version")),
+            **log,
         }
         signed = dspy.Prediction(**{**given, "provenance": provenance})
         signed.set_lm_usage(prediction.get_lm_usage())
@@ -178,6 +244,14 @@ class _Settings:
     def differs(self, sealed: _Settings) -> list[str]:
         changed = {"retrieval": self.retrieval != sealed.retrieval, "prompts": self.prompts != sealed.prompts}
         return [name for name, does in changed.items() if does]
+
+
+def guarding(manifest: Manifest, filters: Mapping[str, Any], *, retrieves: bool) -> tuple[Condition, ...]:
+    """Return the conditions of `filters`. Raises ConfigError for those that guard nothing, or compare with nothing."""
+    conditions = access_conditions(filters)
+    if not retrieves:
+        raise ConfigError(f"filters: the program of {manifest.task} retrieves nothing that they could hold for")
+    return conditions
 
 
 def _named(question: tuple[str, ...], inputs: dict[str, Any]) -> dict[str, Any]:

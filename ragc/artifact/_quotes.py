@@ -94,6 +94,23 @@ class Quotes:
         return Outdated(self.task, sum(map(bool, gone)), documents) if documents else None
 
 
+def quoted_by(demonstration: Any, documents: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the documents that a demonstration quotes; None where that cannot be told for a passage in it.
+
+    `documents`: those of passages by id, as they were sealed. Passages that were retrieved in this process say theirs.
+    """
+    from ragc.retrieval import Passages
+
+    found: set[str | None] = set()
+    for value in dict(demonstration).values():
+        if isinstance(value, Passages):
+            found.update(passage.document for passage in value)
+        else:
+            found.update(documents.get(quote.id) for quote in _shown(value))
+    known = frozenset(document for document in found if document is not None)
+    return known if len(known) == len(found) else None
+
+
 def quoted_documents(state: Mapping[str, Any], corpus: Corpus) -> dict[str, str]:
     """Return the document of each passage that the demonstrations in `state` quote, by the passage's id.
 

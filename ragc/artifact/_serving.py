@@ -7,20 +7,21 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dspy
 
-from ragc.artifact._home import chosen_lm, home_of, reached_embedder, sealed_lm
+from ragc.artifact._home import Home, chosen_lm, home_of, reached_embedder, sealed_lm
 from ragc.artifact._manifest import Manifest
-from ragc.artifact._quotes import Outdated, Quotes
+from ragc.artifact._quotes import Outdated, Quotes, quoted_by
+from ragc.artifact.answers import AnswerLog, open_log
 from ragc.errors import ArtifactError, StoreError
 from ragc.project import ModelSettings
 
 if TYPE_CHECKING:
-    from ragc.retrieval import Index
+    from ragc.retrieval import Condition, Index
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,6 @@ class Choices:
 
     lm: str | Mapping[str, Any] | ModelSettings | dspy.LM | None = None
     store: str | None = None
-    filters: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class Opened:
     index: Index | None
     """None for a program that retrieves nothing."""
     differs: tuple[str, ...]
-    """What is not as it was measured: `model`, `adapter`, `filters`."""
+    """What is not as it was measured: `model`, `adapter`."""
+    log: AnswerLog | None
+    """None where answers are not logged."""
 
 
 class Serving:
@@ -56,6 +58,7 @@ class Serving:
         self.choices = choices
         self._quotes = quotes
         self._outdated: tuple[str, Outdated | None] = ("" if quotes is None else quotes.corpus_version, None)
+        self._quoted: tuple[str | None, dict[str, Mapping[str, object] | None]] = (None, {})
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         _SERVING.add(self)
@@ -93,6 +96,42 @@ class Serving:
             self._outdated = (now, found)
         return found
 
+    @property
+    def retrieves(self) -> bool:
+        """Whether the program has a `Retrieve`."""
+        return self._quotes is not None
+
+    def may_show(self, demonstration: Any, conditions: Sequence[Condition], corpus_version: str | None) -> bool:
+        """Whether all that a demonstration quotes is of documents that fulfil `conditions` now.
+
+        One that quotes nothing, a document that is gone, or one that nobody can tell, may not be shown: what is in it
+        may be from any document.
+        """
+        from ragc.retrieval import holds
+
+        documents = quoted_by(demonstration, self.manifest.built.get("quoted") or {})
+        if not documents:
+            return False
+        held = self._metadata(documents, corpus_version)
+        return all(
+            (metadata := held.get(document)) is not None and holds(conditions, document, metadata)
+            for document in documents
+        )
+
+    def _metadata(
+        self, documents: frozenset[str], corpus_version: str | None
+    ) -> Mapping[str, Mapping[str, object] | None]:
+        """The metadata of documents as the index has it, None for one that it has not; read once for each version."""
+        version, known = self._quoted
+        known = known if corpus_version is not None and version == corpus_version else {}
+        missing = sorted(documents - known.keys())
+        index = self.open().index
+        if missing and index is not None:
+            found = {passage.document: passage.metadata for passage in index.passages(missing)}
+            known = {**known, **{document: found.get(document) for document in missing}}
+            self._quoted = (corpus_version, known)
+        return known
+
     def forget(self) -> None:
         """Start anew, in a process that was forked: threads, sockets and database handles stayed with the parent."""
         self._lock = threading.Lock()
@@ -107,15 +146,17 @@ class Serving:
         differs = {
             "model": changed,
             "adapter": type(adapter).__name__ != self.manifest.identity["adapter"],
-            "filters": bool(self.choices.filters),
         }
+        home = home_of(self.manifest, self.choices.store)
+        index = None if self._quotes is None else self._index(home)
         return Opened(
             lm=lm,
             adapter=adapter,
             model=str(settings.model if changed else model.get("answered_by") or model["model"]),
             count_tokens=token_counter(settings),
-            index=None if self._quotes is None else self._index(),
+            index=index,
             differs=tuple(name for name, does in differs.items() if does),
+            log=open_log(home, self.manifest, index),
         )
 
     def _model(self) -> tuple[dspy.LM, ModelSettings, bool]:
@@ -132,12 +173,11 @@ class Serving:
         other_weights = any(here[key] != measured.get(key) for key in ("provider", "revision"))
         return make_lm(settings), settings, other_weights or _answers(settings) != _answers(sealed)
 
-    def _index(self) -> Index:
+    def _index(self, home: Home) -> Index:
         from ragc.project import ChunkSettings
         from ragc.retrieval import ensure_index
 
         manifest = self.manifest
-        home = home_of(manifest, self.choices.store)
         try:
             index = ensure_index(
                 home.root,

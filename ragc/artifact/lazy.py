@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class LazyArtifact:
         await handbook.acall(question="…")     the same without blocking the event loop
         handbook.batch(["…", "…"])             many at once: an answer or an error for each
         handbook.ready()                       check model, key, index and store; asks no model
+        handbook.with_filters({"team": "hr"})  the same, but it sees only documents that match; one for each user
         handbook.module                        the dspy.Module, to build on or to compile again
         handbook.id, handbook.manifest         what it is
 
@@ -69,6 +70,13 @@ class LazyArtifact:
         For the start of a service. Raises an error of `ragc.errors` in one line that says what is missing.
         """
         return self.module.ready()
+
+    def with_filters(self, filters: Mapping[str, Any]) -> Artifact:
+        """Return a copy that finds only what matches `filters`; it shares model and index, so make one for each user.
+
+        Raises ConfigError for filters that compare with nothing: None, blank text, or no field at all.
+        """
+        return self.module.with_filters(filters)
 
     @property
     def module(self) -> Artifact:

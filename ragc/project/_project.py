@@ -30,8 +30,9 @@ class Project:
     def find(cls, start: Path | str | None = None) -> Project:
         """Return the project that `start` (default: the working folder) lies in, the nearest one upwards.
 
-        RAGC_LM, RAGC_EMBEDDER, RAGC_STORE and RAGC_TRACKING override the file. Raises ConfigError in one line: no
-        `[tool.ragc]` anywhere, bad TOML with its line, an unknown key with the nearest known one, a wrong type.
+        RAGC_LM, RAGC_EMBEDDER, RAGC_STORE, RAGC_TRACKING, RAGC_AUDIT and RAGC_REDACT override the file. Raises
+        ConfigError in one line: no `[tool.ragc]` anywhere, bad TOML with its line, an unknown key with the nearest
+        known one, a wrong type.
         """
         from ragc.project._read import read_settings, read_toml
 

@@ -51,6 +51,15 @@ def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[
         settings = Settings.model_validate(table)
     except ValidationError as error:
         raise explain(error, Settings, table, file, "tool.ragc") from error
+    return _overridden(settings, environment)
+
+
+def settings_alone(environment: Mapping[str, str]) -> Settings:
+    """Return the defaults with the `RAGC_*` variables over them, where there is no project. Raises ConfigError."""
+    return _overridden(Settings(), environment)
+
+
+def _overridden(settings: Settings, environment: Mapping[str, str]) -> Settings:
     changes: dict[str, Any] = {}
     if value := environment.get("RAGC_LM", "").strip():
         changes["lm"] = read_model(value, ModelSettings, settings.lm, "RAGC_LM")
@@ -59,7 +68,19 @@ def read_settings(path: Path, document: Mapping[str, Any], environment: Mapping[
     for key in ("store", "tracking"):
         if value := environment.get(f"RAGC_{key.upper()}", "").strip():
             changes[key] = value
+    for key in ("audit", "redact"):
+        if value := environment.get(f"RAGC_{key.upper()}", "").strip():
+            changes[key] = _read_word(key, value)
     return settings.model_copy(update=changes)
+
+
+def _read_word(key: str, value: str) -> str:
+    """Check the value of a variable as the file's would be. Raises ConfigError."""
+    try:
+        word: str = getattr(Settings.model_validate({key: value}), key)
+    except ValidationError as error:
+        raise explain(error, Settings, {key: value}, f"RAGC_{key.upper()}", "") from error
+    return word
 
 
 def read_model(value: str, kind: type[_Model], configured: _Model, source: str) -> _Model:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
+    from ragc.retrieval._access import Access, Search, access, access_conditions, in_force
     from ragc.retrieval._chunking import sections
     from ragc.retrieval._cite import CITATION_METHOD, cite
-    from ragc.retrieval._filters import Condition, Filters, parse_filters
+    from ragc.retrieval._filters import Condition, Filters, holds, parse_filters
     from ragc.retrieval._index import Index, IndexReport, IndexStats, Outstanding
     from ragc.retrieval._open import ensure_index, index, open_index, search
     from ragc.retrieval._passage import Passage, passage_id
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ragc.retrieval.stores import open_store
 
 _HOME = {
+    "Access": "_access",
     "CITATION_METHOD": "_cite",
     "CollectionState": "_store",
     "Condition": "_filters",
@@ -40,12 +42,17 @@ _HOME = {
     "Passages": "_passages",
     "Query": "_query",
     "Retrieve": "_retrieve",
+    "Search": "_access",
     "Store": "_store",
     "Unembedded": "embedders",
+    "access": "_access",
+    "access_conditions": "_access",
     "bind": "_retrieve",
     "check_embedder": "embedders",
     "cite": "_cite",
     "ensure_index": "_open",
+    "holds": "_filters",
+    "in_force": "_access",
     "index": "_open",
     "is_local": "embedders",
     "make_embedder": "embedders",
@@ -58,6 +65,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Access",
     "CITATION_METHOD",
     "CollectionState",
     "Condition",
@@ -74,12 +82,17 @@ __all__ = [
     "Passages",
     "Query",
     "Retrieve",
+    "Search",
     "Store",
     "Unembedded",
+    "access",
+    "access_conditions",
     "bind",
     "check_embedder",
     "cite",
     "ensure_index",
+    "holds",
+    "in_force",
     "index",
     "is_local",
     "make_embedder",

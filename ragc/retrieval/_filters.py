@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ragc.errors import ConfigError
 
@@ -50,6 +50,33 @@ def parse_filters(filters: Filters | None) -> tuple[Condition, ...]:
                 raise _refused(f"{condition!r} is no condition")
         return conditions
     return tuple(condition for field, wanted in filters.items() for condition in _conditions(field, wanted))
+
+
+def holds(conditions: Sequence[Condition], document: str, metadata: Mapping[str, object]) -> bool:
+    """Whether a document fulfils all conditions: what every store decides in its own language."""
+    return all(_holds(one, document if one.field == "document" else metadata.get(one.field)) for one in conditions)
+
+
+def _holds(condition: Condition, value: object) -> bool:
+    if value is None:
+        return False
+    wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    if condition.operator in ("eq", "in"):
+        return any(_kind(value) is _kind(one) and value == one for one in wanted)
+    if condition.operator == "ne":
+        return not any(_kind(value) is _kind(one) and value == one for one in wanted)
+    kind = _kind(value)
+    return kind is not bool and all(kind is _kind(one) and _ordered(condition.operator, value, one) for one in wanted)
+
+
+def _kind(value: object) -> type:
+    """Numbers of both kinds are one, and true and false are none of them."""
+    return float if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value)
+
+
+def _ordered(operator: Operator, value: Any, bound: Any) -> bool:
+    compared = {"gt": value > bound, "gte": value >= bound, "lt": value < bound, "lte": value <= bound}
+    return bool(compared[operator])
 
 
 def _conditions(field: object, wanted: object) -> list[Condition]:

@@ -11,6 +11,7 @@ import dspy
 from dspy.predict.parameter import Parameter
 
 from ragc.errors import ConfigError, ExampleError, RagcError, StoreError
+from ragc.retrieval._access import record_search
 from ragc.retrieval._budget import estimated_tokens, fitted
 from ragc.retrieval._expand import Expand, Expanded, check_expand, expanded
 from ragc.retrieval._filters import Condition, Filters, parse_filters
@@ -75,13 +76,17 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
     def __call__(self, query: str) -> Passages:
         """Return the passages for `query`, best first. Raises StoreError when unbound or the index cannot be read."""
         binding, asked = self._prepare(query)
-        return self._rest(binding, binding.index.search(query, **asked))
+        found = self._rest(binding, binding.index.search(query, **asked))
+        record_search(query, asked["filters"], found)
+        return found
 
     async def acall(self, query: str) -> Passages:
         """Unlike calling it: does not block the event loop."""
         binding, asked = self._prepare(query)
-        found = await binding.index.asearch(query, **asked)
-        return await asyncio.to_thread(self._rest, binding, found) if self.expand else self._rest(binding, found)
+        hits = await binding.index.asearch(query, **asked)
+        found = await asyncio.to_thread(self._rest, binding, hits) if self.expand else self._rest(binding, hits)
+        record_search(query, asked["filters"], found)
+        return found
 
     def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
         """Return the settings, JSON-able."""
