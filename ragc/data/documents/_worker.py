@@ -26,6 +26,8 @@ MOST_MEMORY = 512 * 1024 * 1024
 """Bytes of address space that one file may take on top of what the parsers themselves do."""
 _REFUSED = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.system", "os.posix_spawn")
 _BEAT_EVERY = 0.5
+_LONGEST = 1_000
+"""Seconds after which the system ends it; whoever started it does so before."""
 
 
 def main() -> None:
@@ -38,11 +40,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for line in sys.stdin:
         job = json.loads(line)
+        signal.alarm(_LONGEST)  # whoever started this may be gone, and a parser may never come back
         _prepare(job["suffix"])
         answer = _answer(answers, Path(job["path"]), job["suffix"])
         gc.collect()
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+        signal.alarm(0)
 
 
 def _answer(answers: Any, path: Path, suffix: str) -> dict[str, Any]:
