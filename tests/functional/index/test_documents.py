@@ -24,7 +24,8 @@ def write_pdf(path: Path, *pages: str) -> None:
 
 def test_a_pdf_is_found_with_its_page_and_read_once(project: Path, tmp_path: Path, run_ragc: Run) -> None:
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    write_pdf(project / CORPUS / "bees.pdf", "Hives stand behind the shed. " * 20, "A swarm is told to the warden. " * 20)
+    hives, swarms = "Hives stand behind the shed. " * 20, "A swarm is told to the warden. " * 20
+    write_pdf(project / CORPUS / "bees.pdf", hives, swarms)
     (project / CORPUS / "copy.md").write_text((project / CORPUS / "rent.md").read_text())
     (project / CORPUS / "scan.pdf").write_bytes(b"%PDF-1.7")
 
