@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from ragc.artifact._quotes import Outdated, quoted_documents
     from ragc.artifact._seal import Sealed, check_target, refuse_secrets, seal
     from ragc.artifact._sources import collect_sources
+    from ragc.artifact.answers._audit import Audit, audit
+    from ragc.artifact.answers._shown import audit_details, audit_rows
 
 _HOME = {
     "Artifact": "_program",
+    "Audit": "answers._audit",
     "Candidate": "_content",
     "Content": "_content",
     "Drift": "_drift",
@@ -40,6 +43,9 @@ _HOME = {
     "Outdated": "_quotes",
     "Question": "_content",
     "Sealed": "_seal",
+    "audit": "answers._audit",
+    "audit_details": "answers._shown",
+    "audit_rows": "answers._shown",
     "check_target": "_seal",
     "chosen_lm": "_home",
     "collect_sources": "_sources",
@@ -59,6 +65,7 @@ _HOME = {
 
 __all__ = [
     "Artifact",
+    "Audit",
     "Candidate",
     "Content",
     "Drift",
@@ -67,6 +74,9 @@ __all__ = [
     "Outdated",
     "Question",
     "Sealed",
+    "audit",
+    "audit_details",
+    "audit_rows",
     "check_target",
     "chosen_lm",
     "collect_sources",

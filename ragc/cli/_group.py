@@ -24,6 +24,7 @@ COMMANDS = {
     "compile": "Compile TASK (default: the only one) and seal the result under compiled/.",
     "eval": "Score an artifact on its task's examples.",
     "ask": "Answer QUESTION with an artifact, and show the passages that support the answer.",
+    "audit": "Show what stands behind an answer: passages, documents, artifact, verdict and labels.",
     "show": "Show what an artifact is, how good it is and what it cost.",
     "journal": "Show what the journal holds, and what was paid for it, by task, model and run.",
     "verify": "Check every file of an artifact against its manifest.",

@@ -10,7 +10,7 @@ from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
 from ragc.data._places import Places, place_in_words, placed
-from ragc.data._splits import Aside, Splits, assign_splits, find_leaks
+from ragc.data._splits import Aside, Splits, assign_splits, find_leaks, recorded_splits
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "placed",
     "read_corpus",
     "read_examples",
+    "recorded_splits",
     "telling_answers",
     "unsupported_answers",
     "unsupported_in_words",

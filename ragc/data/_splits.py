@@ -85,6 +85,16 @@ def assign_splits(examples: Sequence[Example], path: Path) -> Splits:
     return Splits(**parts, added=added, aside=set_aside)
 
 
+def recorded_splits(examples: Sequence[Example], path: Path) -> Splits:
+    """Return the splits as `path` records them (and the examples' own `split` says); nothing is assigned or written.
+
+    Examples that are in none are left out. Raises DataError when the file cannot be read, or is of a newer schema.
+    """
+    recorded = _read(path)
+    assigned = {example.id: example.split or recorded.get(example.id) for example in examples}
+    return Splits(**{name: tuple(e for e in examples if assigned[e.id] == name) for name in SPLITS})
+
+
 def find_leaks(splits: Splits) -> None:
     """Raise DataError, naming the first three pairs, when the same or nearly the same question is in two splits."""
     where = [(name, example) for name, part in splits._parts().items() for example in part]

@@ -18,6 +18,7 @@ from ragc.retrieval._passage import Passage, indexed_text
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
 from ragc.retrieval.embedders._embedder import Embedder, NotEmbedded
+from ragc.retrieval.rerankers import Rerankers, candidates, named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,9 +96,18 @@ class Index:
     program share it.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, chunk: ChunkSettings, *, name: str) -> None:
-        """`name` is the task's, for messages."""
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        chunk: ChunkSettings,
+        *,
+        name: str,
+        rerankers: Rerankers | None = None,
+    ) -> None:
+        """`name` is the task's, for messages; without `rerankers`, those are reached as their names say."""
         self.name = name
+        self.rerankers = rerankers or Rerankers()
         self._store = store
         self._embedder = embedder
         self._chunk = chunk
@@ -154,28 +164,40 @@ class Index:
         )
 
     def search(
-        self, query: str, *, k: int = 5, alpha: float = 0.5, fetch_k: int | None = None, filters: Filters | None = None
+        self,
+        query: str,
+        *,
+        k: int = 5,
+        alpha: float = 0.5,
+        fetch_k: int | None = None,
+        filters: Filters | None = None,
+        reranker: str | None = None,
     ) -> list[Passage]:
         """Return the best k passages, best first; see `Store` for what the scores mean.
 
-        Raises StoreError when there is no index or it was made with something else, ConfigError on k or alpha out of
-        range and on filters that are none.
+        With a `reranker` (see `ragc.retrieval.rerankers`) the best `fetch_k` are found (default: 50) and the k that it
+        finds best are returned. Raises StoreError when there is no index or it was made with something else,
+        ConfigError on k or alpha out of range, on filters that are none and on an unknown reranker, and what a reranker
+        raises.
         """
+        chosen = named(reranker)
         asked = Query(query, None, k, alpha, fetch_k, with_those_in_force(parse_filters(filters)))
+        if chosen is not None:
+            asked = replace(asked, k=candidates(k, fetch_k))
         if alpha > 0:
-            asked = Query(query, self._embedder.embed_query(query), k, alpha, fetch_k, asked.conditions)
-        return _placed(self._store.search(asked, self.made_with))
+            asked = replace(asked, vector=self._embedder.embed_query(query))
+        found = _placed(self._store.search(asked, self.made_with))
+        return found if chosen is None else self.rerankers.get(chosen).rerank(query, found)[:k]
 
-    async def asearch(
-        self, query: str, *, k: int = 5, alpha: float = 0.5, fetch_k: int | None = None, filters: Filters | None = None
-    ) -> list[Passage]:
+    async def asearch(self, query: str, **asked: Any) -> list[Passage]:
         """Unlike `search`: does not block the event loop."""
-        return await asyncio.to_thread(self.search, query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters)
+        return await asyncio.to_thread(self.search, query, **asked)
 
     def rankings(self, query: str, alphas: Sequence[float], *, k: int) -> list[list[Passage]]:
         """Return what `search` does for each of `alphas`; the query is embedded once."""
         vector = self._embedder.embed_query(query) if any(alphas) else None
-        asked = [Query(query, vector if alpha > 0 else None, k, alpha) for alpha in alphas]
+        held = with_those_in_force(())
+        asked = [Query(query, vector if alpha > 0 else None, k, alpha, conditions=held) for alpha in alphas]
         return [_placed(self._store.search(one, self.made_with)) for one in asked]
 
     def passages(self, documents: Sequence[str]) -> list[Passage]:
@@ -246,6 +268,7 @@ class Index:
         """Give back the connections of store and embedder; the index opens new ones when it is used again."""
         self._store.close()
         self._embedder.close()
+        self.rerankers.close()
 
     def _checked(self) -> CollectionState:
         state = self._store.state()
