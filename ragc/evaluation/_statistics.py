@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from ragc.evaluation._clusters import Clusters
 from ragc.evaluation._evaluation import Evaluation
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Verdict = Literal["better", "not shown", "worse", "not tested"]
 
 FEWEST_CHANGES = 10
-"""Below this many changed scores there is no interval and no verdict but "not shown": counts alone."""
+"""Below this many changed scores, of different clusters, there is no interval and no verdict but "not shown"."""
 RESAMPLES = 9_999
 LEVEL = 0.05
 
@@ -24,6 +29,8 @@ class Comparison:
     verdict: Verdict
     n: int = 0
     """Number of pairs: examples that neither program ended in an error."""
+    clusters: int = 0
+    """Number of groups of pairs that rest on different evidence; n where every question has its own."""
     won: int = 0
     lost: int = 0
     baseline: float | None = None
@@ -33,9 +40,9 @@ class Comparison:
     """Mean of candidate minus baseline."""
     ci_low: float | None = None
     ci_high: float | None = None
-    """95% bootstrap interval (BCa; Efron 1987) of the difference; None with too few changes."""
+    """95% bootstrap interval (BCa; Efron 1987) over clusters of the difference; None with too few changes."""
     p_value: float | None = None
-    """Two-sided paired permutation test (sign flips) of no difference."""
+    """Two-sided paired permutation test (sign flips, a cluster at once) of no difference."""
 
     @property
     def sentence(self) -> str:
@@ -50,62 +57,95 @@ class Comparison:
         return f"{opening}: {points}; {interval}."
 
 
-def compare_paired(baseline: Evaluation, candidate: Evaluation, *, seed: int = 0) -> Comparison:
+def compare_paired(
+    baseline: Evaluation, candidate: Evaluation, *, clusters: Clusters | None = None, seed: int = 0
+) -> Comparison:
     """Compares two evaluations of the same examples; an example with an error on either side is left out.
 
-    `better` and `worse` need both p < .05 (two-sided) and a 95% interval that excludes 0.
+    `better` and `worse` need both p < .05 (two-sided) and a 95% interval that excludes 0. Examples of one cluster
+    change sign together in the test and are drawn together for the interval (a cluster bootstrap, Davison and Hinkley
+    1997, §3.8; the difference is then a ratio of the clusters' sums and sizes).
     """
     import numpy as np
-    from scipy import stats
 
     ours = candidate.scores
-    pairs = [
-        (before, after)
+    pairs = {
+        example: (before, after)
         for example, before in baseline.scores.items()
         if before is not None and (after := ours.get(example)) is not None
-    ]
+    }
     if not pairs:
         return Comparison("not tested")
-    differences = np.array([after - before for before, after in pairs])
+    differences = np.array([after - before for before, after in pairs.values()])
+    sums, sizes = _by_cluster(differences, list(pairs), clusters or {})
     common: dict[str, Any] = {
         "n": len(pairs),
+        "clusters": len(sums),
         "won": int((differences > 0).sum()),
         "lost": int((differences < 0).sum()),
-        "baseline": sum(before for before, _ in pairs) / len(pairs),
-        "candidate": sum(after for _, after in pairs) / len(pairs),
+        "baseline": sum(before for before, _ in pairs.values()) / len(pairs),
+        "candidate": sum(after for _, after in pairs.values()) / len(pairs),
         "difference": float(differences.mean()),
     }
-    if np.count_nonzero(differences) < FEWEST_CHANGES:
+    if np.count_nonzero(sums) < FEWEST_CHANGES:
         return Comparison("not shown", **common)
-    test = stats.permutation_test(
-        (differences,),
-        lambda sample, axis: np.mean(sample, axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=1_000,
-        rng=np.random.default_rng([seed, 0]),
-    )
-    p_value = float(test.pvalue)
-    if np.ptp(differences) == 0:
-        low = high = float(differences[0])
-    else:
-        interval = stats.bootstrap(
-            (differences,),
-            np.mean,
-            confidence_level=1 - LEVEL,
-            n_resamples=RESAMPLES,
-            method="BCa",
-            batch=1_000,
-            rng=np.random.default_rng([seed, 1]),
-        ).confidence_interval
-        low, high = float(interval.low), float(interval.high)
+    p_value = _sign_flips(sums, np.random.default_rng([seed, 0]))
+    low, high = _interval(sums, sizes, np.random.default_rng([seed, 1]))
     verdict: Verdict = "not shown"
     if p_value < LEVEL and low > 0:
         verdict = "better"
     elif p_value < LEVEL and high < 0:
         verdict = "worse"
     return Comparison(verdict, ci_low=low, ci_high=high, p_value=p_value, **common)
+
+
+def _by_cluster(
+    differences: NDArray[np.float64], examples: Sequence[str], clusters: Clusters
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sum of the differences, and the number of them, by cluster."""
+    import numpy as np
+
+    number: dict[str, int] = {}
+    place = [number.setdefault(clusters.get(example, example), len(number)) for example in examples]
+    return np.bincount(place, weights=differences).astype(np.float64), np.bincount(place).astype(np.float64)
+
+
+def _sign_flips(sums: NDArray[np.float64], rng: np.random.Generator) -> float:
+    """The two-sided p-value of a paired permutation test, of no difference in any cluster."""
+    import numpy as np
+    from scipy import stats
+
+    test = stats.permutation_test(
+        (sums,),
+        lambda sample, axis: np.mean(sample, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=1_000,
+        rng=rng,
+    )
+    return float(test.pvalue)
+
+
+def _interval(sums: NDArray[np.float64], sizes: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
+    """The 95% bootstrap interval of the mean difference."""
+    import numpy as np
+    from scipy import stats
+
+    if np.ptp(sums / sizes) == 0:
+        return float(sums[0] / sizes[0]), float(sums[0] / sizes[0])
+    interval = stats.bootstrap(
+        (sums, sizes),
+        lambda sums, sizes, axis: np.sum(sums, axis=axis) / np.sum(sizes, axis=axis),
+        paired=True,
+        vectorized=True,
+        confidence_level=1 - LEVEL,
+        n_resamples=RESAMPLES,
+        method="BCa",
+        batch=1_000,
+        rng=rng,
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def detectable_gain(scores: Sequence[float], n: int, *, correlation: float = 0.5, power: float = 0.8) -> float | None:
