@@ -12,6 +12,7 @@ import apsw
 from ragc.retrieval._fusion import Fused
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
+from ragc.retrieval.stores.sqlite._scan import scan
 from ragc.retrieval.stores.sqlite._sql import SHIFT, TOKENIZER, Allowed
 
 MOST_WORDS = 256
@@ -49,6 +50,8 @@ def vector_leg(connection: apsw.Connection, n: int, query: Query, only: Allowed)
         return {}
     vector, depth = query.vector.tobytes(), query.depth
     clause = only.clause("rowid")
+    if not clause and (scanned := scan(connection, n, query.vector, depth)) is not None:
+        return {number: 1.0 - distance for number, distance in scanned}
     nearest = f"SELECT rowid, distance FROM vectors_{n} WHERE vector MATCH ? AND k = ? {clause}"
     found: list[tuple[Any, ...]] = []
     if depth < MOST_NEIGHBOURS:
@@ -56,8 +59,8 @@ def vector_leg(connection: apsw.Connection, n: int, query: Query, only: Allowed)
         found.sort(key=lambda row: (row[1], row[0]))
     if depth >= MOST_NEIGHBOURS or (len(found) > depth and found[depth - 1][1] == found[depth][1]):
         # sqlite-vec cuts through equal distances where it pleases; ids must decide. Ten times as slow, and rare.
-        scan = f"SELECT rowid, vec_distance_cosine(vector, ?) AS far FROM vectors_{n} WHERE TRUE {clause}"
-        found = connection.execute(f"{scan} ORDER BY far, rowid LIMIT ?", (vector, *only.values, depth)).fetchall()
+        whole = f"SELECT rowid, vec_distance_cosine(vector, ?) AS far FROM vectors_{n} WHERE TRUE {clause}"
+        found = connection.execute(f"{whole} ORDER BY far, rowid LIMIT ?", (vector, *only.values, depth)).fetchall()
     return {number: 1.0 - distance for number, distance in found[:depth]}
 
 
