@@ -266,7 +266,7 @@ def test_what_cannot_be_kept_is_not_seen(hosted: MakeLM, tmp_path: Path) -> None
 def test_what_is_kept_holds_no_key(hosted: MakeLM, provider: Provider, tmp_path: Path) -> None:
     gateway = on_disk(tmp_path)
     with gateway.recording() as calls:
-        hosted(gateway)("hello")
+        hosted(gateway)(f"hello, my key is {KEY}")
     provider.script = lambda asked: Answer(status=400, message=f"what is {asked.key}?")
     with gateway.recording() as failed, pytest.raises(ExampleError):
         hosted(gateway)("and now?")
@@ -275,6 +275,7 @@ def test_what_is_kept_holds_no_key(hosted: MakeLM, provider: Provider, tmp_path:
         kept = [reader.find(calls[0].key or ""), reader.failure_of("r1", failed[0].key or "")]
     assert None not in kept
     assert KEY not in repr(kept)
+    assert "hello, my key is ***" in repr(kept)
     assert all(KEY.encode() not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
