@@ -32,6 +32,20 @@ def _check_score(ctx: click.Context, param: click.Parameter, value: float | None
     raise click.BadParameter(f"scores are 0 to 1 here: {meant:g}", ctx, param)
 
 
+def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """`1,3,5` as numbers; whether they are in range is for the API to say."""
+    if value is None:
+        return None
+    make = int if param.name == "k" else float
+    try:
+        return tuple(make(part) for part in value.split(","))
+    except ValueError:
+        example = "1,3,5,10" if param.name == "k" else "0,0.25,0.5"
+        raise click.BadParameter(
+            f"{value!r}: numbers with commas between them, such as {example}", ctx, param
+        ) from None
+
+
 @click.command()
 @target_argument
 @click.option("--uncompiled", is_flag=True, help="Score the task's program as it is written, not its artifact.")
@@ -43,15 +57,21 @@ def _check_score(ctx: click.Context, param: click.Parameter, value: float | None
     metavar="SCORE",
     help="Exit 1 when the score, 0 to 1, is below this.",
 )
+@click.option("--retrieval", is_flag=True, help="Score what retrieval alone finds for a TASK; no model is asked.")
+@click.option("--k", metavar="N,…", callback=_numbers, help="With --retrieval: passages. Default: 1,3,5,10.")
+@click.option("--alpha", metavar="N,…", callback=_numbers, help="With --retrieval. Default: 0,0.25,0.5,0.75,1.")
 @lm_option("sealed or configured")
 @click.option("--threads", type=int, metavar="N", help="Examples evaluated at once.")
 @json_option
 @project_option
-def command(
+def command(  # noqa: PLR0913  the flags of two ways to score
     target: str | None,
     uncompiled: bool,
     split: Any,
     fail_under: float | None,
+    retrieval: bool,
+    k: tuple[int, ...] | None,
+    alpha: tuple[float, ...] | None,
     lm: str | None,
     threads: int | None,
     as_json: bool,
@@ -60,7 +80,22 @@ def command(
     """Score an artifact on its task's examples.
 
     A bare name is a task and scores its artifact, a path is an artifact; without either it is the only task.
+
+    With --retrieval it is passages that are scored, for every k and alpha, on the questions whose labels name their
+    evidence: precision, MRR and nDCG over the passages that overlap it, recall over the evidence itself. --fail-under
+    is then for the best recall.
     """
+    if retrieval:
+        for option, given in (("--uncompiled", uncompiled), ("--lm", lm), ("--threads", threads)):
+            if given:
+                raise click.UsageError(f"{option} says nothing about --retrieval: no program is run")
+        from ragc.cli._rankings import score_retrieval
+
+        grid = {name: value for name, value in (("ks", k), ("alphas", alpha)) if value is not None}
+        score_retrieval(target, split, fail_under, grid, as_json=as_json, project=project)
+        return
+    if k is not None or alpha is not None:
+        raise click.UsageError("--k and --alpha go with --retrieval: a program has its own")
     from ragc.artifact import drift, locate
     from ragc.cli.compile import Reporter
     from ragc.compiler import evaluate

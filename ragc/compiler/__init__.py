@@ -13,6 +13,7 @@ from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
 from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
 from ragc.compiler._replayed import Replayed, replay
 from ragc.compiler._result import CompileResult
+from ragc.compiler._retrieval import Missed, RetrievalResult, evaluate_retrieval
 from ragc.compiler._run import Candidate, Run
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "EvaluationResult",
     "Event",
     "Finished",
+    "Missed",
     "OnEvent",
     "Replayed",
+    "RetrievalResult",
     "Run",
     "Sizes",
     "Warned",
@@ -36,6 +39,7 @@ __all__ = [
     "costs",
     "dearer",
     "evaluate",
+    "evaluate_retrieval",
     "open_bench",
     "replay",
     "with_demonstrations",
