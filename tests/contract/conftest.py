@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from contract.servers import delete_collections
 from contract.stores import MADE_WITH
 from ragc.retrieval import Store, open_store
 
@@ -14,7 +17,7 @@ OpenStore = Callable[..., Store]
 """open_(collection="handbook", read_only=False) -> Store, all on the same database."""
 
 
-STORES = ["sqlite_url"]
+STORES = ["sqlite_url", "weaviate_url"]
 """The fixtures that give the URL of an empty database, one a store; one that cannot be reached skips, saying why."""
 
 
@@ -23,10 +26,30 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/index.db"
 
 
+@pytest.fixture
+def weaviate_url() -> Iterator[str]:
+    """A real server, 1.32 or newer: WEAVIATE_URL, such as weaviate://127.0.0.1:8080?grpc_port=50051."""
+    server = os.environ.get("WEAVIATE_URL")
+    if not server:
+        pytest.skip("WEAVIATE_URL names no Weaviate server")
+    name = f"Test{uuid.uuid4().hex}"
+    yield f"{server}{'&' if '?' in server else '?'}collection={name}"
+    delete_collections(server, name)
+
+
+CUT_BY_ID = {"sqlite_url"}
+"""Where a leg that has to be cut through equal scores is cut in the order of ids; elsewhere, where the server does."""
+
+
 @pytest.fixture(params=STORES, ids=[name.removesuffix("_url") for name in STORES])
 def url(request: pytest.FixtureRequest) -> str:
     found: str = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def cuts_by_id(url: str, request: pytest.FixtureRequest) -> bool:
+    return request.node.callspec.params["url"] in CUT_BY_ID
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 STORES = {
     "sqlite": "sqlite",
+    "weaviate": "weaviate",
+    "weaviate+cloud": "weaviate",
+    "weaviate+embedded": "weaviate",
 }
 """Scheme → the module of this package whose `open_(address: Address) -> Store` opens it."""
 

@@ -1,0 +1,125 @@
+"""Objects in bulk: written with their failures named and tried again, read page by page, deleted to the last."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ragc._messages import counted
+from ragc.errors import StoreError
+from ragc.retrieval._passage import indexed_text
+from ragc.retrieval._store import IndexedDocument
+from ragc.retrieval.stores.weaviate._schema import fields, passage_properties
+from ragc.retrieval.stores.weaviate._search import DEEPEST
+
+BATCH = 256
+"""Objects in one request."""
+AGAIN = (0.2, 1.0)
+"""Seconds to wait before objects that failed are sent again."""
+CHUNK = 200
+"""How many values one filter compares with."""
+
+
+def version_of(document: IndexedDocument) -> str:
+    """Return a digest of all that is written for a document: the same again means that there is nothing to write."""
+    whole = hashlib.sha256()
+    parts = [document.id, document.digest, document.title, repr(sorted(document.metadata.items()))]
+    for entry in document.entries:
+        passage = entry.passage
+        parts += [passage.id, repr(passage.heading), passage.title, passage.text, entry.key]
+        parts.append(repr(sorted(passage.metadata.items())))
+        whole.update(entry.vector.tobytes())
+    for part in parts:
+        whole.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return whole.hexdigest()[:16]
+
+
+def objects_of(document: IndexedDocument, version: str, generation: int) -> list[Any]:
+    """Return the objects of a document. Their ids say what they hold: the passage's id, then the version's.
+
+    The first one also stands for the document; one without passages has an object for that alone.
+    """
+    from weaviate.classes.data import DataObject
+
+    common = {**fields(document), "version": version, "since": generation}
+    head = {"head": True, "digest": document.digest}
+    made = []
+    for number, entry in enumerate(document.entries):
+        passage = entry.passage
+        body = indexed_text(passage.title, passage.heading, passage.text)
+        properties = {
+            **passage_properties(passage, document, body),
+            **common,
+            **(head if number == 0 else {}),
+            "key": entry.key,
+        }
+        # A vector without direction is near to nothing, so there is none.
+        vector = {"default": entry.vector.tolist()} if entry.vector.any() else {}
+        made.append(DataObject(uuid=uuid.UUID(hex=passage.id + version), properties=properties, vector=vector))
+    if not made:
+        empty = hashlib.sha256(document.id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        properties = {**common, **head, "document": document.id}
+        made.append(DataObject(uuid=uuid.UUID(hex=empty + version), properties=properties))
+    return made
+
+
+def insert(collection: Any, objects: Sequence[Any]) -> None:
+    """Write all objects. Those that fail are sent again; StoreError names what then still fails."""
+    for start in range(0, len(objects), BATCH):
+        batch, failed = list(objects[start : start + BATCH]), {}
+        for wait in (*AGAIN, None):
+            failed = _failed(collection, batch)
+            if not failed:
+                break
+            if wait is not None:
+                batch = [batch[number] for number in failed]
+                time.sleep(wait)
+        if failed:
+            names = ", ".join(f"{batch[number].properties['document']} ({batch[number].uuid})" for number in failed)
+            reason = next(iter(failed.values()))
+            raise StoreError(f"{counted(len(failed), 'passage')} not written, {names[:400]}: {reason[:200]}")
+
+
+def _failed(collection: Any, batch: list[Any]) -> dict[int, str]:
+    """Send a batch; return what was said of each that failed, by its place."""
+    from weaviate.exceptions import WeaviateInsertManyAllFailedError
+
+    try:
+        answer = collection.data.insert_many(batch)
+    except WeaviateInsertManyAllFailedError as error:
+        return dict.fromkeys(range(len(batch)), str(error))
+    return {number: str(error.message) for number, error in answer.errors.items()}
+
+
+def delete(collection: Any, where: Any) -> None:
+    """Delete all objects for which the filter holds; a server deletes so many at once and no more."""
+    while True:
+        answer = collection.data.delete_many(where=where)
+        if answer.failed:
+            raise StoreError(f"{counted(answer.failed, 'passage')} not deleted; run the command again")
+        if answer.matches < DEEPEST:
+            return
+
+
+def among(
+    collection: Any, name: str, values: Sequence[str], properties: list[str], *, vectors: bool = False
+) -> Iterator[Any]:
+    """Yield the objects whose property `name` is one of `values`, without a vector unless asked for."""
+    from weaviate.classes.query import Filter
+
+    for start in range(0, len(values), CHUNK):
+        wanted = list(values[start : start + CHUNK])
+        found = collection.query.fetch_objects(
+            filters=Filter.by_property(name).contains_any(wanted),
+            limit=DEEPEST,
+            include_vector=vectors,
+            return_properties=properties,
+        ).objects
+        if len(found) < DEEPEST or len(wanted) == 1:
+            yield from found
+        else:
+            for value in wanted:
+                yield from among(collection, name, [value], properties, vectors=vectors)

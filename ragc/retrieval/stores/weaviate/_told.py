@@ -1,0 +1,63 @@
+"""What Weaviate, its client and the network object to, as one line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from ragc._secrets import redact
+from ragc.errors import StoreError
+from ragc.retrieval.stores.weaviate._server import Server
+
+MOST = 300
+"""Characters of a server's own words that are shown."""
+
+
+class Unreachable(Exception):
+    """A request that did not reach the server."""
+
+
+class Missing(StoreError):
+    """The server knows no such collection, or no such tenant in it."""
+
+
+@contextlib.contextmanager
+def told(server: Server) -> Iterator[None]:
+    """Turn whatever is raised about the server into a StoreError; what is one already passes."""
+    import httpx
+    from weaviate.exceptions import WeaviateBaseError
+
+    try:
+        yield
+    except (WeaviateBaseError, Unreachable, httpx.HTTPError, OSError) as error:
+        raise _error(server, error) from error
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{server.shown}: a text holds half a character (a lone surrogate); mend the document"
+        ) from error
+
+
+def _error(server: Server, error: Exception) -> StoreError:
+    from weaviate import exceptions as theirs
+
+    said = redact(re.sub(r"\s+", " ", str(error)), [server.key_env])
+    status = getattr(error, "status_code", None)
+    if status in (401, 403, 7, 16) or re.search(r"\b401\b|unauthorized|unauthenticated|invalid api key", said, re.I):
+        return StoreError(f"{server.shown} refuses the key in {server.key_env}, or there is none; export the right one")
+    if re.search(r"could not find class|class .{0,200}not found|does not exist in schema|tenant not found", said, re.I):
+        return Missing(f"{server.shown}: {said[:MOST]}")
+    if isinstance(error, theirs.WeaviateGRPCUnavailableError):
+        return StoreError(
+            f"{server.shown} answers, but not by gRPC at {server.grpc_host}:{server.grpc_port}; "
+            "correct grpc_port in `store`"
+        )
+    if isinstance(error, (Unreachable, theirs.WeaviateStartUpError, theirs.WeaviateConnectionError, OSError)) or (
+        type(error).__module__.startswith("httpx")
+    ):
+        return StoreError(f"{server.shown} cannot be reached; start the server, or correct `store`")
+    if re.search(r"read-?only|no space|disk|memory usage|not enough memory|limit", said, re.I):
+        return StoreError(f"{server.shown} takes no more: {said[:MOST]}; give it room, then run the command again")
+    if re.search(r"vector lengths? |dimensions?", said, re.I):
+        return StoreError(f"{server.shown}: vectors of another length than the collection's: {said[:MOST]}")
+    return StoreError(f"{server.shown}: {said[:MOST]}")
