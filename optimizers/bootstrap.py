@@ -12,11 +12,12 @@ from ragc.compiler import Demonstration, Run, Sizes, Work, check, costs, dearer,
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
     check(settings, candidates=(1, inf), demos=(0, inf), bootstrapped=(0, inf), threshold=(0, 1))
-    check(settings, attempts=(0, inf), demo_passages=(1, inf), k=(1, inf))
+    check(settings, attempts=(0, inf), demo_passages=(1, inf), k=(1, inf), alpha=(0, 1))
     training = min(sizes.train, settings["attempts"]) if settings["bootstrapped"] else 0
     passages = max(settings["k"], default=sizes.passages)
     longer = dearer(sizes, demos=settings["demos"], demo_passages=settings["demo_passages"], passages=passages)
-    return Work(training=training, candidates=settings["candidates"], dearer=longer)
+    rerankers = tuple(name for name in settings["reranker"] if name)
+    return Work(training=training, candidates=settings["candidates"], dearer=longer, rerankers=rerankers)
 
 
 @costs(_plan)
@@ -31,14 +32,18 @@ def bootstrap(
     threshold: float = 1.0,
     demo_passages: int = 1,
     k: tuple[int, ...] = (1, 3),
+    alpha: tuple[float, ...] = (),
+    reranker: tuple[str | None, ...] = (),
 ) -> dspy.Module:
     """Draw `candidates` sets of `demos` demonstrations and keep the one that scores best on validation.
 
     A set holds up to `bootstrapped` demonstrations that the program answered itself with a score of at least
     `threshold` (`attempts` training examples are tried, at most), and labelled ones for the rest. Each shows the
-    `demo_passages` first passages that hold its answer. Candidates take turns in how many passages they
-    retrieve: `k`; empty leaves the program's own.
+    `demo_passages` first passages that hold its answer. Candidates take turns in how they retrieve: in every
+    combination of `k`, `alpha` and `reranker`, of which an empty one leaves the program's own.
     """
+    tried: dict[str, tuple[Any, ...]] = {"k": k, "alpha": alpha, "reranker": reranker}
+    retrieval = _combinations({name: values for name, values in tried.items() if values})
     labelled = run.label(program, passages=demo_passages)
     right: list[Demonstration] = []
     if bootstrapped:
@@ -53,12 +58,19 @@ def bootstrap(
             chosen += _draw(rng, [], 0, labelled, abstaining, abstains=True)
             rng.shuffle(chosen)
             candidate = with_demonstrations(program, chosen)
-            if k:
-                candidate = with_retrieval(candidate, k=k[(number - 1) % len(k)])
+            candidate = with_retrieval(candidate, **retrieval[(number - 1) % len(retrieval)])
             yield candidate, f"bootstrap {number}"
 
     run.evaluate_all(draws())
     return run.best.program if run.best is not None else program
+
+
+def _combinations(tried: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Every combination of the values of each setting, the first setting changing fastest."""
+    found: list[dict[str, Any]] = [{}]
+    for name, values in tried.items():
+        found = [{**one, name: value} for value in values for one in found]
+    return found
 
 
 def _draw(

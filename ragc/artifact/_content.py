@@ -103,7 +103,7 @@ class Content:
     quoted: Mapping[str, str] = field(default_factory=dict)
     """Id of its document by the id of each passage that a demonstration quotes: `quoted_documents`."""
     built: Json = field(default_factory=dict)
-    """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path). Time, machine, versions and git
+    """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path), `rerankers` (their tables). Time, machine, versions and git
     commit are added on sealing, and `lm` and `embedder`: address, key variable, timeout."""
     results: Json = field(default_factory=dict)
     """`validation` and `test`, each `baseline` and `compiled`: `Evaluation.details()`; `detectable_gain`."""

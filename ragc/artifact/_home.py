@@ -13,7 +13,7 @@ from ragc.errors import ConfigError
 from ragc.project import Project
 
 if TYPE_CHECKING:
-    from ragc.project import EmbedderSettings, ModelSettings, Settings
+    from ragc.project import EmbedderSettings, ModelSettings, RerankerSettings, Settings
 
 _WITHOUT_PROJECT = ("RAGC_STORE", "RAGC_AUDIT", "RAGC_REDACT")
 """What the environment says of an artifact's surroundings where there is no project; its model is its own."""
@@ -93,6 +93,15 @@ def reached_embedder(manifest: Manifest) -> EmbedderSettings:
     """Return the sealed `embedder` table, with the address that the project around states for it; see `reached_lm`."""
     sealed, settings = sealed_embedder(manifest), _settings(root_of(manifest.path))
     return sealed if settings is None else _moved(sealed, settings.embedder)
+
+
+def reached_rerankers(manifest: Manifest) -> list[RerankerSettings]:
+    """Return the tables of rerankers: the project's around, then the sealed ones; the first of a name counts."""
+    from ragc.project import RerankerSettings
+
+    settings = _settings(root_of(manifest.path))
+    sealed = [RerankerSettings.model_validate(table) for table in manifest.built.get("rerankers", ())]
+    return [*(settings.rerankers if settings is not None else ()), *sealed]
 
 
 def sealed_lm(manifest: Manifest) -> ModelSettings:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc.artifact._answering import Answering
-from ragc.artifact._failures import explained, refuse_blank
+from ragc.artifact._failures import refuse_blank
 from ragc.artifact._manifest import Manifest
 from ragc.artifact._serving import Opened, Serving
 from ragc.errors import ConfigError, StoreError
@@ -74,7 +74,7 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         opened = self._ready()
         answering = Answering(opened, given, self._conditions)
         try:
-            with answering.access(), dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
+            with answering.context():
                 prediction = self.program(**given)
             prediction = self._signed(prediction, opened, answering.provenance)
         except Exception as error:
@@ -92,7 +92,7 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         opened = self._ready() if is_ready else await asyncio.to_thread(self._ready)
         answering = Answering(opened, given, self._conditions)
         try:
-            with answering.access(), dspy.context(lm=opened.lm, adapter=opened.adapter), explained(opened.model):
+            with answering.context():
                 if hasattr(self.program, "aforward"):
                     prediction = await self.program.acall(**given)
                 else:
@@ -137,7 +137,7 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
         Raises ModelError, StoreError, ArtifactError or ConfigError, in one line that says what to do.
         """
         opened = self._ready()
-        self._check_embedder()
+        self._check_retrieval(opened)
         if opened.log is not None:
             opened.log.check()
         if opened.index is not None and self._conditions:  # names a field that no document has
@@ -188,13 +188,17 @@ class Artifact(dspy.Module):  # type: ignore[misc]  # dspy ships no types
             one.demos = [each for each in one.demos if self._serving.may_show(each, self._conditions, version)]
         self._screened = (version, [demonstration for one in predictors for demonstration in one.demos])
 
-    def _check_embedder(self) -> None:
-        """Raise ModelError without the key of an embedder that questions will be sent to."""
+    def _check_retrieval(self, opened: Opened) -> None:
+        """Raise ModelError without the key of an embedder or a reranker that questions will be sent to."""
         from ragc.artifact._home import reached_embedder
         from ragc.retrieval import Retrieve, check_embedder
 
-        if any(retrieve.alpha > 0 for _, retrieve in self.program.named_sub_modules(type_=Retrieve)):
+        retrieves = [retrieve for _, retrieve in self.program.named_sub_modules(type_=Retrieve)]
+        if any(retrieve.alpha > 0 for retrieve in retrieves):
             check_embedder(reached_embedder(self.manifest))
+        for name in {retrieve.reranker for retrieve in retrieves if retrieve.reranker}:
+            if opened.index is not None:
+                opened.index.rerankers.get(name).check()
 
     def _signed(self, prediction: dspy.Prediction, opened: Opened, log: Mapping[str, str]) -> dspy.Prediction:
         """Return a new prediction with the whole provenance; the program's own is kept as it is."""

@@ -57,7 +57,7 @@ def seal(content: Content, target: Path) -> Sealed:
         files = _files(content, target)
     except (TypeError, ValueError) as error:
         raise ArtifactError(f"{target} cannot be sealed: JSON has no form for a part of it: {error}") from error
-    refuse_secrets(files, content.lm, content.embedder_settings)
+    refuse_secrets(files, content.lm, content.embedder_settings, *content.built.get("rerankers", ()))
     try:
         replace_folder(target, files)
     except OSError as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
-from ragc.artifact._home import Home, chosen_lm, home_of, reached_embedder, sealed_lm
+from ragc.artifact._home import Home, chosen_lm, home_of, reached_embedder, reached_rerankers, sealed_lm
 from ragc.artifact._manifest import Manifest
 from ragc.artifact._quotes import Outdated, Quotes, quoted_by
 from ragc.artifact.answers import AnswerLog, open_log
@@ -187,6 +187,7 @@ class Serving:
                 chunk=ChunkSettings(**manifest.identity["chunking"]),
                 store=home.store,
                 progress=_Progress(manifest.task),
+                rerankers=reached_rerankers(manifest),
             )
         except StoreError as error:
             raise ArtifactError(f"{manifest.task} {manifest.name} cannot be served: {error}") from error

@@ -19,7 +19,7 @@ from ragc.errors import RagcError
 
 if TYPE_CHECKING:
     from ragc.data import Corpus
-    from ragc.project import EmbedderSettings, ModelSettings, Project, TaskSettings
+    from ragc.project import EmbedderSettings, ModelSettings, Project, RerankerSettings, TaskSettings
 
 PACKAGES = (
     "dspy",
@@ -66,6 +66,8 @@ def run_checks(project: Path | None) -> Iterator[Check]:
     if found.settings.teacher is not None:
         yield _attempt("teacher", partial(_model, "teacher", found.settings.teacher))
     yield _attempt("embedder", partial(_embedder, found.settings.embedder))
+    for table in found.settings.rerankers:
+        yield _attempt("reranker", partial(_reranker, table))
     yield _attempt("tracking", partial(_tracking, found))
     if not found.settings.tasks:
         yield Check("tasks", "note", "none yet; add [tool.ragc.tasks.NAME] to pyproject.toml")
@@ -138,6 +140,14 @@ def _embedder(settings: EmbedderSettings) -> str:
     if settings.base_url:
         return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
     return f"{settings.model}, key is set; the provider was not contacted"
+
+
+def _reranker(settings: RerankerSettings) -> str:
+    """The key; the provider is not contacted, because every request to it costs."""
+    from ragc.retrieval import Rerankers
+
+    Rerankers([settings]).get(settings.model).check()
+    return f"{settings.model}, {settings.base_url or 'key is set'}; not contacted"
 
 
 def _answers(url: str, key_env: str | None) -> str:

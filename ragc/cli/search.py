@@ -34,22 +34,26 @@ LINES = 3
 @text_argument("[TASK] QUERY")
 @click.option("--k", default=5, show_default=True, help="How many passages, at most.")
 @click.option("--alpha", default=0.5, show_default=True, help="The weight of vectors: 0 text alone, 1 vectors alone.")
+@click.option("--rerank", metavar="NAME", help="Rerank what is found, such as cohere/rerank-v3.5; a call that costs.")
 @json_option
 @project_option
-def command(words: tuple[str, ...], k: int, alpha: float, as_json: bool, project: Path | None) -> None:
+def command(
+    words: tuple[str, ...], k: int, alpha: float, rerank: str | None, as_json: bool, project: Path | None
+) -> None:
     """Show the passages that retrieval alone finds for QUERY in the corpus of TASK, best first.
 
     Without TASK it is the only one.
 
     Each with its score and what it is made of: text is BM25, vector is cosine similarity, – means that it was not among
     the best of that kind. A score, 0 to 1, is relative to this query: the best passage has about 1 however little it
-    fits, so it ranks and is no confidence; of the three, vector alone compares between queries.
+    fits, so it ranks and is no confidence; of the three, vector alone compares between queries. With --rerank the score
+    is the reranker's.
     """
     from ragc.project import Project
     from ragc.retrieval import search
 
     task, query = parted(words, "query", project)
-    found = search(task, query, k=k, alpha=alpha, project=Project.find(project))
+    found = search(task, query, k=k, alpha=alpha, reranker=rerank, project=Project.find(project))
     if as_json:
         emit({"passages": [_json(passage) for passage in found]})
         return
@@ -84,6 +88,7 @@ def _json(passage: Passage) -> dict[str, object]:
         "score": passage.score,
         "text_score": passage.text_score,
         "vector_score": passage.vector_score,
+        "rerank_score": passage.rerank_score,
         "start": passage.start,
         "end": passage.end,
         "metadata": dict(passage.metadata),

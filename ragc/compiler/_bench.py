@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,12 +30,14 @@ from ragc.errors import ConfigError
 from ragc.evaluation import Evaluator, load_metric, recall_of
 from ragc.models import Amounts, Gateway, context_window, make_adapter, make_lm, prepare_model, token_counter
 from ragc.project import load_program
-from ragc.retrieval import Index, Retrieve, Unembedded, bind, check_embedder, is_local
+from ragc.retrieval import Index, Retrieve, Unembedded, bind, candidates, check_embedder, is_local
 
 if TYPE_CHECKING:
     from ragc.project import ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
+QUESTION_TOKENS = 32
+"""Tokens that a question is taken to have, where none is known."""
 
 
 @dataclass(frozen=True)
@@ -140,18 +142,43 @@ class Bench:
                 retrieve.max_tokens = window // 2
 
     def unasked(self, program: dspy.Module) -> dspy.Module:
-        """`program` for an estimate: a copy that retrieves without a call, where an embedder would be asked."""
-        if is_local(self.project.settings.embedder):
+        """`program` for an estimate: a copy that retrieves without a call, where one would be made."""
+        embeds = not is_local(self.project.settings.embedder)
+        if not embeds and not rerankers_of(program):
             return program
         copy: dspy.Module = program.deepcopy()
-        bind(copy, Unembedded(self.index, self.labelled.corpus), token_counter(self.project.settings.lm))
+        for _, retrieve in copy.named_sub_modules(type_=Retrieve):
+            retrieve.reranker = None
+        if embeds:
+            bind(copy, Unembedded(self.index, self.labelled.corpus), token_counter(self.project.settings.lm))
         return copy
 
     def embeddings_of(self, program: dspy.Module) -> int:
-        """Calls by which a question is embedded, where `program` retrieves as often as it has a `Retrieve`."""
+        """Calls of a question's retrieval, where `program` retrieves as often as it has a `Retrieve`.
+
+        They embed it and rerank what is found; the journal has them when the question comes again.
+        """
+        ranked = len(rerankers_of(program))
         if is_local(self.project.settings.embedder):
-            return 0
-        return sum(retrieve.alpha > 0 for _, retrieve in program.named_sub_modules(type_=Retrieve))
+            return ranked
+        return ranked + len([one for _, one in program.named_sub_modules(type_=Retrieve) if one.alpha > 0])
+
+    def rankings_take(self, names: Sequence[str]) -> Amounts:
+        """About what it takes to rerank what is found for one question with each of `names`. Asks nothing."""
+        chunk = self.task.chunk
+        tokens = chunk.size if chunk.by == "tokens" else -(-chunk.size // 4)
+        depths = [
+            candidates(retrieve.k, retrieve.fetch_k)
+            for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)
+        ]
+        passages = [tokens] * max(depths, default=1)
+        takes = (self.index.rerankers.takes(name, query=QUESTION_TOKENS, passages=passages) for name in names)
+        return sum(takes, Amounts())
+
+    def check_rerankers(self, names: Iterable[str]) -> None:
+        """Raises ConfigError for a name that is none, ModelError without its key, BudgetError without its price."""
+        for name in names:
+            self.index.rerankers.get(name).check()
 
     def context(self) -> AbstractContextManager[None]:
         """Around everything that a run does: whatever LM is called inside goes through the gateway."""
@@ -165,6 +192,12 @@ class Bench:
         self.evaluator.cancel()
         self.index.close()
         self.gateway.close()
+
+
+def rerankers_of(program: dspy.Module) -> list[str]:
+    """The rerankers of every `Retrieve` in `program` that has one."""
+    named = (retrieve.reranker for _, retrieve in program.named_sub_modules(type_=Retrieve))
+    return [name for name in named if name is not None]
 
 
 def thread_count(settings: ModelSettings, threads: int | None) -> int:

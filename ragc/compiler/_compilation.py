@@ -6,8 +6,9 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ragc import tracking
 from ragc._messages import counted
 from ragc._secrets import redact
-from ragc.compiler._bench import Bench
+from ragc.compiler._bench import Bench, rerankers_of
 from ragc.compiler._estimate import (
     Estimate,
     PerQuestion,
@@ -25,6 +26,8 @@ from ragc.compiler._estimate import (
     observed,
     refuse_unfundable,
     with_embeddings,
+    with_rankings,
+    without_rankings,
 )
 from ragc.compiler._events import Finished, OnEvent, Warned, telling
 from ragc.compiler._history import Opened
@@ -34,9 +37,10 @@ from ragc.compiler._result import CompileResult, Stopped, cost_of
 from ragc.compiler._run import Candidate, Run, expected, sample, state_of
 from ragc.compiler._sealing import seal_result
 from ragc.errors import BudgetExhausted, Interrupted, RagcError
-from ragc.evaluation import Comparison, Evaluation, TooManyErrors, compare_paired, detectable_gain
+from ragc.evaluation import Comparison, Evaluation, TooManyErrors, clusters_of, compare_paired, detectable_gain
 from ragc.models import Amounts
 from ragc.project import Budget
+from ragc.retrieval import Retrieve
 
 if TYPE_CHECKING:
     import dspy
@@ -89,6 +93,8 @@ class Compilation:
         splits = self.bench.labelled.splits
         self.validation = sample(splits.validation, self.bench.task.validation_sample, self.seed)
         self._plan()  # refuses settings out of their range
+        if not self.replay:
+            self.bench.check_rerankers([*self._own_rerankers, *self._tried_rerankers])
         self.on_event(describe_sizes(self.bench, len(self.validation)))
         if len(splits.test) < FEW:
             self.on_event(Warned(f"{len(splits.test)} test questions show only a very large gain: label some hundred"))
@@ -263,7 +269,8 @@ class Compilation:
                 first, second = (self.bench.evaluator.begin(one.program, test) for one in (baseline, candidate))
                 before = first.result(on_outcome=telling(self.on_event, "test", "baseline"))
                 after = second.result(on_outcome=telling(self.on_event, "test", "candidate"))
-            comparison = compare_paired(before, after, seed=self.seed)
+            clusters = clusters_of(test, self.bench.labelled.corpus)
+            comparison = compare_paired(before, after, clusters=clusters, seed=self.seed)
             self.on_event(describe_test(before, after, comparison))
             return _Tested(before, after, comparison)
         self.on_event(Finished("test", ("not tested: the run was stopped before the test split was complete",)))
@@ -359,19 +366,35 @@ class Compilation:
         return None if plan is None else plan(sizes, self.settings)
 
     def _estimate(self, one: PerQuestion, *, already: int, most: PerQuestion | None = None) -> Estimate:
+        own = self.bench.rankings_take(self._own_rerankers)
         plan = estimate(
-            one,
+            without_rankings(one, own),
             self._plan(),
             validation=len(self.validation),
             test=len(self.bench.labelled.splits.test),
             already=already,
             is_pilot=most is not None,
-            most=most,
+            most=None if most is None else without_rankings(most, own),
             margin=self.gateway.dearest,
         )
         splits = self.bench.labelled.splits
         questions = len(splits.train) + len(self.validation) + len(splits.test)
+        plan = with_rankings(plan, replace(own, calls=0), questions)  # `embeddings` has the calls of its own
+        tried = self.bench.rankings_take(self._tried_rerankers)
+        plan = with_rankings(plan, tried, len(self.validation) + len(splits.test))
         return with_embeddings(plan, one, questions, self.bench.indexing)
+
+    @cached_property
+    def _own_rerankers(self) -> list[str]:
+        """Those that the uncompiled program asks."""
+        return rerankers_of(self.bench.program_class())
+
+    @cached_property
+    def _tried_rerankers(self) -> list[str]:
+        """Those that candidates ask beside: each once for every `Retrieve`."""
+        plan, times = self._plan(), len(list(self.bench.program_class().named_sub_modules(type_=Retrieve)))
+        names = dict.fromkeys(() if plan is None else plan.rerankers)
+        return [name for name in names if name not in self._own_rerankers for _ in range(times)]
 
     def _set_aside(self, *evaluations: Evaluation | None) -> None:
         """Sets the final test's share aside: baseline and dearest candidate, as observed, on every test question.
@@ -383,7 +406,10 @@ class Compilation:
         if len(known) == 1:
             one = known[0]
             times = Fraction((self._plan() or Work(training=0, candidates=1)).dearer)
-            known.append(Amounts(one.calls, math.ceil(times * one.input_tokens), one.output_tokens, times * one.usd))
+            dear = Amounts(one.calls, math.ceil(times * one.input_tokens), one.output_tokens, times * one.usd)
+            tried = self.bench.rankings_take(self._tried_rerankers)
+            ranked = Amounts(test * tried.calls, test * tried.input_tokens, 0, test * tried.usd)
+            known.append(dear + ranked)
         seconds = 0.0
         if self.budget.seconds is not None:
             each = [outcome.seconds for one in evaluations if one is not None for outcome in one.outcomes]

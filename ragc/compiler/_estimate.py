@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dspy
 
+from ragc.compiler._bench import rerankers_of
 from ragc.compiler._demonstrations import LabelAdapter
 from ragc.compiler._events import OnEvent, Warned
 from ragc.compiler._optimizer import Work
@@ -43,7 +44,7 @@ class PerQuestion:
     exact: bool = False
     """Whether the provider counted the input tokens."""
     embeddings: float = 0.0
-    """Calls that embed it; see `with_embeddings`."""
+    """Calls of its retrieval, which embed it and rerank what is found; see `with_embeddings`."""
 
     @property
     def tokens(self) -> float:
@@ -133,7 +134,7 @@ def from_prompts(
 
     price = find_price(settings)
     prompts: list[int] = []
-    program = bench.unasked(program)
+    whole, program = program, bench.unasked(program)
     for example in examples:
         adapter = LabelAdapter({"answer": example.answers[0] if example.answers else ""}, measure=bench.adapter)
         try:
@@ -145,8 +146,10 @@ def from_prompts(
     calls = float(len(program.predictors()))
     tokens_in = sum(prompts) / len(prompts) if prompts else 0.0
     tokens_out = calls * float(settings.max_tokens or 0) or tokens_in / 4
-    usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6
-    return PerQuestion(calls, tokens_in, tokens_out, usd, None, exact, embeddings=bench.embeddings_of(program))
+    ranked = bench.rankings_take(rerankers_of(whole))
+    usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6 + float(ranked.usd)
+    tokens_in += ranked.input_tokens
+    return PerQuestion(calls, tokens_in, tokens_out, usd, None, exact, embeddings=bench.embeddings_of(whole))
 
 
 def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example], on_event: OnEvent) -> PerQuestion:
@@ -224,6 +227,32 @@ def with_embeddings(plan: Estimate, one: PerQuestion, questions: int, index: Amo
         tokens=more(plan.tokens, index.input_tokens),
         usd=None if plan.usd is None else (plan.usd[0] + usd, plan.usd[1] + usd),
         smallest={name: least + takes.get(name, 0) for name, least in plan.smallest.items()},
+    )
+
+
+def without_rankings(one: PerQuestion, takes: Amounts) -> PerQuestion:
+    """`one` without what its rankings take: they are paid the first time alone, and `with_rankings` counts them."""
+    usd = None if one.usd is None else max(0.0, one.usd - float(takes.usd))
+    return replace(one, input_tokens=max(0.0, one.input_tokens - takes.input_tokens), usd=usd)
+
+
+def with_rankings(plan: Estimate, takes: Amounts, questions: int) -> Estimate:
+    """`plan` with rankings for so many different questions; `takes` is what those of one question take.
+
+    What is found for a question is reranked the first time alone, by each reranker.
+    """
+    more = {
+        "calls": questions * takes.calls,
+        "input_tokens": questions * takes.input_tokens,
+        "usd": float(questions * takes.usd),
+    }
+    calls, tokens = int(more["calls"]), int(more["input_tokens"])
+    return replace(
+        plan,
+        calls=(plan.calls[0] + calls, plan.calls[1] + calls),
+        tokens=(plan.tokens[0] + tokens, plan.tokens[1] + tokens),
+        usd=None if plan.usd is None else (plan.usd[0] + more["usd"], plan.usd[1] + more["usd"]),
+        smallest={name: least + more.get(name, 0) for name, least in plan.smallest.items()},
     )
 
 

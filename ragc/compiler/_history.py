@@ -26,7 +26,7 @@ from ragc.project import Budget
 
 if TYPE_CHECKING:
     from ragc.compiler._bench import Labelled
-    from ragc.project import ModelSettings, Project, TaskSettings
+    from ragc.project import ModelSettings, Project, RerankerSettings, TaskSettings
 
 JOURNAL = ".ragc/journal.db"
 """Where the project's journal lies."""
@@ -74,6 +74,7 @@ def identify(
         "splits": labelled.splits.fingerprint,
         "corpus": labelled.corpus.fingerprint,
         **decisions,
+        **_rerankers(settings.rerankers),
     }
     plain = json.loads(canonical_json(components))  # as the journal has it
     return Identity(digest(canonical_json(plain)), plain)
@@ -272,6 +273,12 @@ def _stop_again(run: RunRecord) -> StopAt:
     what = "time" if run.state == "time" else "budget"
     raise_it = "raise the cap to go on from there"
     return StopAt(step, BudgetReached(f"the run with these inputs stopped here for its {what}: {raise_it}"))
+
+
+def _rerankers(tables: Sequence[RerankerSettings]) -> dict[str, Any]:
+    """Where there are tables of rerankers, what of them decides."""
+    decide = [table.model_dump(mode="json", exclude=_NO_DECISION, exclude_none=True) for table in tables]
+    return {"rerankers": decide} if decide else {}
 
 
 def _model(settings: ModelSettings) -> dict[str, Any]:

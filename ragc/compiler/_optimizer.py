@@ -32,6 +32,8 @@ class Work:
     """Candidates, each evaluated on the whole validation split (or its sample)."""
     dearer: float = 3.0
     """How many times as long a candidate's prompt is as the uncompiled program's, at most."""
+    rerankers: tuple[str, ...] = ()
+    """Rerankers that candidates are given."""
 
 
 def dearer(sizes: Sizes, *, demos: int, demo_passages: int, passages: int | None = None) -> float:

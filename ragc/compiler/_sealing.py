@@ -18,6 +18,7 @@ from ragc.artifact import (
     seal,
     tried_settings,
 )
+from ragc.compiler._bench import rerankers_of
 from ragc.compiler._events import Finished, OnEvent, Warned, Working
 from ragc.compiler._result import cost_of
 from ragc.data import doubt_labels, examples_fingerprint
@@ -147,6 +148,11 @@ def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, o
             "paid": cost_of(result.paid),
             "stopped": result.stopped,
             "corpus": task.corpus,
+            "rerankers": [
+                table.model_dump(mode="json", exclude_none=True)
+                for table in project.settings.rerankers
+                if table.model in rerankers_of(chosen.program)
+            ],
         },
         results={
             "validation": _details(result.baseline, result.compiled),

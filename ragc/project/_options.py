@@ -86,6 +86,8 @@ def _convert(key: str, text: Any, kind: Any) -> Any:
     value: Any = text
     if listed and isinstance(text, str):
         value = [part.strip() for part in text.split(",") if part.strip()]
+        if any(type(None) in typing.get_args(inner) for member in listed for inner in typing.get_args(member)):
+            value = [None if part.lower() == "none" else part for part in value]
     try:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:

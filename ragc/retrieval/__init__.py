@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
-    from ragc.retrieval._access import Access, Search, access, access_conditions, in_force
+    from ragc.retrieval._access import DSPY_KEY, Access, Search, access, access_conditions, in_force
     from ragc.retrieval._chunking import sections
     from ragc.retrieval._cite import CITATION_METHOD, cite
     from ragc.retrieval._filters import Condition, Filters, holds, parse_filters
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ragc.retrieval._retrieve import Retrieve, bind
     from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
     from ragc.retrieval.embedders import Embedder, Unembedded, check_embedder, is_local, make_embedder
+    from ragc.retrieval.rerankers import Reranker, Rerankers, candidates
     from ragc.retrieval.stores import open_store
 
 _HOME = {
@@ -29,6 +30,7 @@ _HOME = {
     "CITATION_METHOD": "_cite",
     "CollectionState": "_store",
     "Condition": "_filters",
+    "DSPY_KEY": "_access",
     "Embedder": "embedders",
     "Entry": "_store",
     "Filters": "_filters",
@@ -41,6 +43,8 @@ _HOME = {
     "Passage": "_passage",
     "Passages": "_passages",
     "Query": "_query",
+    "Reranker": "rerankers",
+    "Rerankers": "rerankers",
     "Retrieve": "_retrieve",
     "Search": "_access",
     "Store": "_store",
@@ -48,6 +52,7 @@ _HOME = {
     "access": "_access",
     "access_conditions": "_access",
     "bind": "_retrieve",
+    "candidates": "rerankers",
     "check_embedder": "embedders",
     "cite": "_cite",
     "ensure_index": "_open",
@@ -69,6 +74,7 @@ __all__ = [
     "CITATION_METHOD",
     "CollectionState",
     "Condition",
+    "DSPY_KEY",
     "Embedder",
     "Entry",
     "Filters",
@@ -81,6 +87,8 @@ __all__ = [
     "Passage",
     "Passages",
     "Query",
+    "Reranker",
+    "Rerankers",
     "Retrieve",
     "Search",
     "Store",
@@ -88,6 +96,7 @@ __all__ = [
     "access",
     "access_conditions",
     "bind",
+    "candidates",
     "check_embedder",
     "cite",
     "ensure_index",

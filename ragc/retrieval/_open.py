@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,13 @@ from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import check_alpha, check_count
 from ragc.retrieval._store import MadeWith, Store
 from ragc.retrieval.embedders._embedder import is_local, make_embedder
+from ragc.retrieval.rerankers import Rerankers, check_reranker_name
 from ragc.retrieval.stores import open_store
 
 if TYPE_CHECKING:
     from ragc.data import Corpus
     from ragc.models import Gateway
-    from ragc.project import ChunkSettings, EmbedderSettings, Project, TaskSettings
+    from ragc.project import ChunkSettings, EmbedderSettings, Project, RerankerSettings, TaskSettings
 
 INDEXING = "index"
 """What the journal has as the run that paid for an index, where that was no run."""
@@ -47,6 +48,7 @@ def open_index(
         task.chunk,
         name=task.name,
         gateway=gateway,
+        rerankers=project.settings.rerankers,
     )
     if check:
         opened.check()
@@ -54,13 +56,20 @@ def open_index(
 
 
 def _made(
-    store: Store, embedder: EmbedderSettings, chunk: ChunkSettings, *, name: str, gateway: Gateway | None = None
+    store: Store,
+    embedder: EmbedderSettings,
+    chunk: ChunkSettings,
+    *,
+    name: str,
+    gateway: Gateway | None = None,
+    rerankers: Sequence[RerankerSettings] = (),
 ) -> Index:
     def held() -> MadeWith | None:
         state = store.state()
         return None if state is None else state.made_with
 
-    return Index(store, make_embedder(embedder, gateway, held=held), chunk, name=name)
+    made = make_embedder(embedder, gateway, held=held)
+    return Index(store, made, chunk, name=name, rerankers=Rerankers(rerankers, gateway))
 
 
 def index(
@@ -126,21 +135,24 @@ def search(
     k: int = 5,
     alpha: float = 0.5,
     filters: Filters | None = None,
+    reranker: str | None = None,
     project: Project | None = None,
 ) -> list[Passage]:
     """Return what retrieval alone finds for `query` in the corpus of `task`, best first.
 
-    `alpha`: 0 text alone, 1 vectors alone; `filters`: conditions on metadata, see `ragc.retrieval.Condition`. Raises
-    StoreError when there is no index, ConfigError on an unknown task, k or alpha out of range, filters that are none.
+    `alpha`: 0 text alone, 1 vectors alone; `filters`: conditions on metadata, see `ragc.retrieval.Condition`;
+    `reranker`: see `Index.search`. Raises StoreError when there is no index, ConfigError on an unknown task or
+    reranker, k or alpha out of range, filters that are none, and what a reranker raises.
     """
     from ragc.project import Project
 
     check_count("k", k)
     check_alpha(alpha)
+    check_reranker_name(reranker)
     project = project or Project.find()
     opened = open_index(project, project.task(task))
     try:
-        return opened.search(query, k=k, alpha=alpha, filters=filters)
+        return opened.search(query, k=k, alpha=alpha, filters=filters, reranker=reranker)
     finally:
         opened.close()
 
@@ -154,6 +166,7 @@ def ensure_index(
     chunk: ChunkSettings,
     store: str = "sqlite://.ragc/index.db",
     progress: Report | None = None,
+    rerankers: Sequence[RerankerSettings] = (),
 ) -> Index:
     """Return the index of `collection` for serving; a missing one is built first, when the embedder is local.
 
@@ -161,15 +174,16 @@ def ensure_index(
     stands in the user's cache, brought up to date at every start. An index that was made with something else is never
     touched. Raises StoreError, which names `ragc index`, when there is none and it is not built here.
     """
-    found = _made(open_store(store, root=root, collection=collection), embedder, chunk, name=collection)
+    found = _made(
+        open_store(store, root=root, collection=collection), embedder, chunk, name=collection, rerankers=rerankers
+    )
     if not (found.missing and is_local(embedder)):
         found.check()
         return found
     if store.startswith("sqlite:") and not _can_write(Path(found.location)):
         path = _cache() / f"{digest(os.fsencode(root.resolve()) + store.encode())[:16]}.db"
-        found = _made(
-            open_store(f"sqlite:///{path}", root=root, collection=collection), embedder, chunk, name=collection
-        )
+        opened = open_store(f"sqlite:///{path}", root=root, collection=collection)
+        found = _made(opened, embedder, chunk, name=collection, rerankers=rerankers)
     from ragc.data import read_corpus
 
     found.update(read_corpus(corpus), progress)

@@ -36,6 +36,8 @@ class Passage:
     """BM25 of the text leg, higher is better; None: not among the best of that leg, or the leg was not asked."""
     vector_score: float | None = None
     """Cosine similarity of the vector leg, -1 to 1; None as for `text_score`."""
+    rerank_score: float | None = None
+    """What a reranker gave it, 0 to 1, and then `score` as well; None: it was not reranked."""
 
     @property
     def source(self) -> str:

@@ -18,11 +18,12 @@ from ragc.retrieval._filters import Condition, Filters, parse_filters
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._passages import Passages
 from ragc.retrieval._query import check_alpha, check_count
+from ragc.retrieval.rerankers import check_reranker_name
 
 if TYPE_CHECKING:
     from ragc.retrieval._index import Index
 
-_SETTINGS = ("k", "alpha", "fetch_k", "expand", "max_tokens", "filters")
+_SETTINGS = ("k", "alpha", "fetch_k", "reranker", "expand", "max_tokens", "filters")
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,19 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
         max_tokens: int | None = None,
         filters: dict[str, Any] | None = None,
         expand: Expand = 0,
+        reranker: str | None = None,
     ) -> None:
         self.k = k
         """How many passages are found, at most; `expand` adds to them."""
         self.alpha = alpha
         """The weight of vectors in the hybrid score: 0 text alone, 1 vectors alone."""
         self.fetch_k = fetch_k
-        """How deep either leg is read before the scores are fused; None: 100. Never less than k."""
+        """How deep either leg is read before the scores are fused; None: 100. Never less than k.
+
+        With a reranker also how many passages it is given, of which k remain; None: 50.
+        """
+        self.reranker = None if reranker == "none" else reranker
+        """What puts the passages into a better order, such as `cohere/rerank-v3.5`; None: the store's order stands."""
         self.expand = expand
         """How many neighbours on either side of a passage are added to it, or "document" for all of its document."""
         self.max_tokens = max_tokens
@@ -123,7 +130,7 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
         if not isinstance(query, str):
             raise ExampleError(f"Retrieve was given {type(query).__name__}; a question is text")
         conditions = self._check()
-        asked = {"k": self.k, "alpha": self.alpha, "fetch_k": self.fetch_k}
+        asked = {"k": self.k, "alpha": self.alpha, "fetch_k": self.fetch_k, "reranker": self.reranker}
         return self._binding, {**asked, "filters": (*self._binding.filters, *conditions)}
 
     def _rest(self, binding: _Binding, found: list[Passage]) -> Passages:
@@ -144,6 +151,7 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
                 if name == "k" or getattr(self, name) is not None:
                     check_count(name, getattr(self, name))
             check_alpha(self.alpha)
+            check_reranker_name(self.reranker)
             check_expand(self.expand)
             return parse_filters(self.filters)
         except RagcError as error:

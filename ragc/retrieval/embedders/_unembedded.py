@@ -25,7 +25,7 @@ class Unembedded(Index):
     """
 
     def __init__(self, index: Index, corpus: Corpus) -> None:
-        super().__init__(index._store, index._embedder, index._chunk, name=index.name)
+        super().__init__(index._store, index._embedder, index._chunk, name=index.name, rerankers=index.rerankers)
         self._corpus = corpus
         self._shown = list(islice(self._all(), MOST))
 
@@ -46,7 +46,14 @@ class Unembedded(Index):
         )
 
     def search(
-        self, query: str, *, k: int = 5, alpha: float = 0.5, fetch_k: int | None = None, filters: Filters | None = None
+        self,
+        query: str,
+        *,
+        k: int = 5,
+        alpha: float = 0.5,
+        fetch_k: int | None = None,
+        filters: Filters | None = None,
+        reranker: str | None = None,
     ) -> list[Passage]:
         """The first k passages of the corpus."""
         return self._shown[:k]

@@ -92,12 +92,21 @@ def test_copies_share_the_index_and_not_the_settings(filled: Index) -> None:
 
 def test_state_is_settings_and_survives_json() -> None:
     program, other = Program(), Program()
-    program.retrieve = Retrieve(k=7, alpha=0.25, fetch_k=50, expand=2, max_tokens=400, filters={"year": {"gte": 2024}})
+    program.retrieve = Retrieve(
+        k=7,
+        alpha=0.25,
+        fetch_k=50,
+        expand=2,
+        max_tokens=400,
+        filters={"year": {"gte": 2024}},
+        reranker="cohere/rerank-v3.5",
+    )
     state = json.loads(json.dumps(program.dump_state()))
     assert state["retrieve"] == {
         "k": 7,
         "alpha": 0.25,
         "fetch_k": 50,
+        "reranker": "cohere/rerank-v3.5",
         "expand": 2,
         "max_tokens": 400,
         "filters": {"year": {"gte": 2024}},
@@ -127,6 +136,10 @@ BAD: list[dict[str, Any]] = [
     {"alpha": "0.5"},
     {"alpha": True},
     {"fetch_k": 0},
+    {"reranker": "rerank-v3.5"},
+    {"reranker": "jina/reranker-v2"},
+    {"reranker": "cohere/"},
+    {"reranker": True},
     {"max_tokens": 0},
     {"expand": -1},
     {"expand": 101},
