@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import dspy
+
+from ragc.artifact._failures import explained
 from ragc.errors import RagcError
-from ragc.retrieval import access
+from ragc.retrieval import DSPY_KEY, access
 
 if TYPE_CHECKING:
-    import dspy
-
     from ragc.artifact._serving import Opened
     from ragc.retrieval import Condition, Search
 
@@ -22,6 +23,7 @@ class Answering:
     """A question, from when it is asked until it is answered or has failed; without an answer log nothing is kept."""
 
     def __init__(self, opened: Opened, inputs: Mapping[str, Any], conditions: Sequence[Condition]) -> None:
+        self._opened = opened
         self._log = opened.log
         self._asked = None if opened.log is None else opened.log.ask(inputs, opened.model, conditions)
         self._conditions = conditions
@@ -34,11 +36,16 @@ class Answering:
         return {} if self._asked is None else {"answer_id": self._asked.id}
 
     @contextlib.contextmanager
-    def access(self) -> Iterator[None]:
-        """Let the filters hold for every search in the block, and note what is found."""
-        with access(self._conditions) as seen:
+    def context(self) -> Iterator[None]:
+        """Answer in the block: with the artifact's model and adapter, while its filters hold for every search.
+
+        What is found is noted, and what DSPy raises is explained.
+        """
+        opened = self._opened
+        with access(self._conditions) as seen, explained(opened.model):
             self._searches = seen.searches
-            yield
+            with dspy.context(lm=opened.lm, adapter=opened.adapter, **{DSPY_KEY: seen}):
+                yield
 
     def end(self, outcome: dspy.Prediction | Exception) -> None:
         """Log the answer or the error. An answer that cannot be logged is refused: RagcError, in one line.

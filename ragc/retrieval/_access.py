@@ -2,12 +2,14 @@
 
 A binding (`Retrieve.bind`) narrows one Retrieve of one program. An access narrows whatever else is searched in the same
 thread or task while an answer is made: `ragc.search`, another artifact, a Retrieve that two programs share. It adds
-conditions and takes none away, and one inside another adds to it.
+conditions and takes none away, and one inside another adds to it. It follows into `dspy.Parallel`, `asyncio.to_thread`
+and batches; into a bare thread a program has to take it along (`contextvars.copy_context().run`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -42,13 +44,15 @@ class Access:
     outer: Access | None = None
 
 
+DSPY_KEY = "ragc_access"
+"""The key of DSPy's settings in which an Access is handed on to its threads: `dspy.context(**{DSPY_KEY: …})`."""
 _ACCESS: ContextVar[Access | None] = ContextVar("ragc_access", default=None)
 
 
 @contextlib.contextmanager
 def access(conditions: Sequence[Condition] = ()) -> Iterator[Access]:
     """Let `conditions` hold for every search in the block, in this thread or task and what it starts."""
-    outer = _ACCESS.get()
+    outer = _current()
     inner = Access(with_those_in_force(conditions), outer=outer)
     token = _ACCESS.set(inner)
     try:
@@ -57,9 +61,15 @@ def access(conditions: Sequence[Condition] = ()) -> Iterator[Access]:
         _ACCESS.reset(token)
 
 
+def _current() -> Access | None:
+    """The access here; in a thread of `dspy.Parallel`, which hands on DSPy's settings and no context, theirs."""
+    inner, dspy = _ACCESS.get(), sys.modules.get("dspy")
+    return dspy.settings.get(DSPY_KEY) if inner is None and dspy is not None else inner
+
+
 def in_force() -> tuple[Condition, ...]:
     """Return the conditions that hold here."""
-    inner = _ACCESS.get()
+    inner = _current()
     return () if inner is None else inner.conditions
 
 
@@ -71,7 +81,7 @@ def with_those_in_force(conditions: Sequence[Condition]) -> tuple[Condition, ...
 
 def record_search(query: str, conditions: Sequence[Condition], passages: Passages) -> None:
     """Note what a search came to, for the answers that are being made."""
-    inner = _ACCESS.get()
+    inner = _current()
     if inner is None:
         return
     search = Search(query, with_those_in_force(conditions), passages)
