@@ -60,6 +60,21 @@ def find_span(quote: str, text: str) -> tuple[int, int] | None:
     return where.starts[found], where.ends[found + len(wanted) - 1]
 
 
+def similar_span(quote: str, text: str) -> tuple[int, int, float] | None:
+    """Return where the stretch of `text` stands that is most like `quote`, and how alike they are, 0 to 1.
+
+    Both are compared after `normalise`; the likeness is rapidfuzz's `partial_ratio`: of a stretch as long as the quote,
+    the share of characters that need not be changed. None where there is no text.
+    """
+    from rapidfuzz.fuzz import partial_ratio_alignment
+
+    where = _mapped(text)
+    found = partial_ratio_alignment(normalise(quote), where.text) if where.text else None
+    if found is None or found.dest_start == found.dest_end:
+        return None
+    return where.starts[found.dest_start], where.ends[found.dest_end - 1], found.score / 100
+
+
 def answer_key(text: str) -> str:
     """Return `text` as answers are compared, after SQuAD's evaluation: lower case, no punctuation, no articles.
 

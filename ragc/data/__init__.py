@@ -6,9 +6,11 @@ from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
 from ragc.data._doubts import Doubts, doubt_labels, unsupported_in_words
 from ragc.data._examples import Evidence, Example, examples_fingerprint, read_examples
 from ragc.data._findings import Finding
+from ragc.data._health import Health, Repeated, check_data
 from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
+from ragc.data._nearest import Lost, Nearest, find_lost
 from ragc.data._places import Places, place_in_words, placed
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks, recorded_splits
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
@@ -21,8 +23,12 @@ __all__ = [
     "Evidence",
     "Example",
     "Finding",
+    "Health",
     "Labels",
+    "Lost",
+    "Nearest",
     "Places",
+    "Repeated",
     "Scalar",
     "Skipped",
     "Span",
@@ -30,11 +36,13 @@ __all__ = [
     "Stale",
     "Verbatim",
     "assign_splits",
+    "check_data",
     "check_inputs",
     "check_labels",
     "doubt_labels",
     "examples_fingerprint",
     "find_leaks",
+    "find_lost",
     "gold_spans",
     "is_gold",
     "near_duplicates",

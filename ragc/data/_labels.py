@@ -89,10 +89,11 @@ def is_gold(spans: Iterable[Span], document: str, start: int, end: int) -> bool:
 
 
 def _fault(example: Example, corpus: Corpus) -> str | None:
-    return next((fault for one in example.evidence if (fault := _evidence_fault(one, corpus)) is not None), None)
+    return next((fault for one in example.evidence if (fault := evidence_fault(one, corpus)) is not None), None)
 
 
-def _evidence_fault(evidence: Evidence, corpus: Corpus) -> str | None:
+def evidence_fault(evidence: Evidence, corpus: Corpus) -> str | None:
+    """Return why an evidence is not in the corpus, in a few words; None where it is."""
     document = corpus.by_id.get(evidence.document)
     if document is None:
         return f'unknown document "{evidence.document}"'
