@@ -102,6 +102,8 @@ class Content:
 
     quoted: Mapping[str, str] = field(default_factory=dict)
     """Id of its document by the id of each passage that a demonstration quotes: `quoted_documents`."""
+    documents: Mapping[str, str] = field(default_factory=dict)
+    """The digest of every document of the corpus by its id, so that `status` can tell how far it has moved."""
     built: Json = field(default_factory=dict)
     """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path), `rerankers` (their tables). Time, machine, versions and git
     commit are added on sealing, and `lm` and `embedder`: address, key variable, timeout."""
