@@ -105,8 +105,8 @@ class Content:
     documents: Mapping[str, str] = field(default_factory=dict)
     """The digest of every document of the corpus by its id, so that `status` can tell how far it has moved."""
     built: Json = field(default_factory=dict)
-    """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path), `rerankers` (their tables). Time, machine, versions and git
-    commit are added on sealing, and `lm` and `embedder`: address, key variable, timeout."""
+    """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path), `rerankers` (their tables). Time,
+    machine, versions and git commit are added on sealing, and `lm` and `embedder`: address, key variable, timeout."""
     results: Json = field(default_factory=dict)
     """`validation` and `test`, each `baseline` and `compiled`: `Evaluation.details()`; `detectable_gain`."""
     candidates: tuple[Candidate, ...] = ()

@@ -34,6 +34,9 @@ class Shelf:
         found = [Passage(id=name, document=f"{name}.md", title=name, text=text) for name, text in TEXTS.items()]
         return sorted(found, key=lambda passage: passage.id not in query)
 
+    def passages(self, documents: list[str]) -> list[Passage]:
+        return []
+
 
 class AnswerFromPassages(dspy.Signature):  # type: ignore[misc]  # dspy ships no types
     passages: Passages = dspy.InputField()
