@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def _lines(file: Path, on_damage: Callable[[str], None]) -> Iterator[Logged]:
                     yield Logged(record, file, number)
                 elif line.strip():
                     on_damage(f"{_place(file, number)} is damaged and skipped")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         on_damage(f"{_place(file, number + 1)} and what follows cannot be read: {reason}")
 
