@@ -93,7 +93,8 @@ class FastEmbed:
     def count_tokens(self, text: str) -> int:
         """See Embedder. Its own marks around a text are counted as well."""
         encoding = self._tokenizer.encode(encodable(text))
-        return len(encoding.ids) + sum(len(more.ids) for more in encoding.overflowing)
+        more = (part.special_tokens_mask.count(0) for part in encoding.overflowing)  # each has marks of its own
+        return len(encoding.ids) + sum(more)
 
     def calls(self, texts: list[str]) -> int:
         """See Embedder. None: it runs in this process."""
