@@ -57,6 +57,7 @@ def seal_program(
         chunking=task.chunk.model_dump(mode="json"),
         fingerprints={"examples": "0" * 64, "splits": "0" * 64, "corpus": corpus.fingerprint if shown else "0" * 64},
         quoted=quoted_documents(state, corpus),
+        documents={document.id: document.digest for document in corpus.documents},
         optimizer=None,
         metric=task.metric,
         scores={},

@@ -3,6 +3,7 @@
     compiled/handbook/
       manifest.json   schema version, id and what it is made of, a hash of every other file and of itself
       state.json      instructions, demonstrations, retrieval settings
+      corpus.json     the documents that it was compiled on, by id and digest
       source/         the program's own source, with the project modules that it imports
       card.md         the same for a person
       report.html     one self-contained page
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ragc.artifact._quotes import Outdated, quoted_documents
     from ragc.artifact._seal import Sealed, check_target, refuse_secrets, seal
     from ragc.artifact._sources import collect_sources
+    from ragc.artifact._status import Moved, Status, status
     from ragc.artifact.answers._audit import Audit, audit
     from ragc.artifact.answers._shown import audit_details, audit_rows
 
@@ -40,9 +42,11 @@ _HOME = {
     "Drift": "_drift",
     "Glance": "_glance",
     "Manifest": "_manifest",
+    "Moved": "_status",
     "Outdated": "_quotes",
     "Question": "_content",
     "Sealed": "_seal",
+    "Status": "_status",
     "audit": "answers._audit",
     "audit_details": "answers._shown",
     "audit_rows": "answers._shown",
@@ -59,6 +63,7 @@ _HOME = {
     "refuse_secrets": "_seal",
     "replaces": "_glance",
     "seal": "_seal",
+    "status": "_status",
     "tried_settings": "_figures",
     "verify": "_manifest",
 }
@@ -71,9 +76,11 @@ __all__ = [
     "Drift",
     "Glance",
     "Manifest",
+    "Moved",
     "Outdated",
     "Question",
     "Sealed",
+    "Status",
     "audit",
     "audit_details",
     "audit_rows",
@@ -90,6 +97,7 @@ __all__ = [
     "refuse_secrets",
     "replaces",
     "seal",
+    "status",
     "tried_settings",
     "verify",
 ]

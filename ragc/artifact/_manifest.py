@@ -29,6 +29,10 @@ MANIFEST = "manifest.json"
 STATE = "state.json"
 CARD = "card.md"
 REPORT = "report.html"
+CORPUS = "corpus.json"
+"""The documents that it was compiled on; artifacts that are older than this have none."""
+DIGITS = 16
+"""How much of a document's digest stands there: 64 bits tell two versions of a document apart."""
 SOURCE = "source/"
 """Below it stand the sealed modules, with their paths in the project."""
 PLACE = ("base_url", "api_key_env", "threads", "timeout", "rpm", "tpm")

@@ -19,6 +19,8 @@ from ragc.artifact._content import Candidate, Content, Question
 from ragc.artifact._folder import replace_folder
 from ragc.artifact._manifest import (
     CARD,
+    CORPUS,
+    DIGITS,
     MANIFEST,
     PLACE,
     REPORT,
@@ -136,10 +138,15 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
         STATE: pretty(content.state),
         CARD: _card.render(manifest, content.state).encode("utf-8"),
         REPORT: _report.render(manifest, content.state, content.questions).encode("utf-8"),
+        **({CORPUS: _documents(content.documents)} if content.documents else {}),
         **{SOURCE + path: data for path, data in content.sources.items()},
     }
     document["files"] = {name: digest(data) for name, data in files.items()}
     return {**files, MANIFEST: render(document)}
+
+
+def _documents(digests: Mapping[str, str]) -> bytes:
+    return pretty({"documents": {id_: digests[id_][:DIGITS] for id_ in sorted(digests)}})
 
 
 def _place(table: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ COMMANDS = {
     "eval": "Score an artifact on its task's examples.",
     "ask": "Answer QUESTION with an artifact, and show the passages that support the answer.",
     "audit": "Show what stands behind an answer: passages, documents, artifact, verdict and labels.",
+    "check": "Check the health of the labels and the corpus of TASK.",
+    "status": "Show how good the artifact of TASK is, how far its corpus has moved and what is due.",
     "show": "Show what an artifact is, how good it is and what it cost.",
     "journal": "Show what the journal holds, and what was paid for it, by task, model and run.",
     "verify": "Check every file of an artifact against its manifest.",

@@ -28,9 +28,9 @@ _MOST_SHOWN = 160
 @json_option
 @project_option
 def command(task: str | None, stale: bool, as_json: bool, project: Path | None) -> None:
-    """Check the health of the labels and the corpus of TASK. Nothing is written, no model is asked.
+    """Check the health of the labels and the corpus of TASK.
 
-    Without TASK it is the only one.
+    Without TASK it is the only one. Nothing is written, no model is asked.
 
     Counts, slices and splits; questions that ask nearly the same, and those of them that leak from one split into
     another; labels that the documents no longer support; documents that stand twice. Exits 1 where a compile would

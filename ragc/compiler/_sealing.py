@@ -162,6 +162,7 @@ def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, o
         candidates=tuple(_candidate(one) for one in run.candidates),
         questions=_questions(bench, result),
         quoted=quoted_documents(chosen.state, bench.labelled.corpus),
+        documents={document.id: document.digest for document in bench.labelled.corpus.documents},
         baseline_settings=tried_settings(run.baseline.state),
     )
 
