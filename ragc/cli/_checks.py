@@ -126,7 +126,7 @@ def _model(name: str, settings: ModelSettings) -> str | Check:
         return f"{settings.model}, weights {revision[:8]}"
     check_model(settings)
     if settings.base_url:
-        return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
+        return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env or _usual_key(settings.model))}"
     return f"{settings.model}, key is set; the provider was not contacted"
 
 
@@ -138,7 +138,7 @@ def _embedder(settings: EmbedderSettings) -> str:
     if is_local(settings):
         return f"{settings.model}, {len(make_embedder(settings).embed_query('one question'))} dimensions"
     if settings.base_url:
-        return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env)}"
+        return f"{settings.model}, {_answers(settings.base_url, settings.api_key_env or _usual_key(settings.model))}"
     return f"{settings.model}, key is set; the provider was not contacted"
 
 
@@ -150,10 +150,15 @@ def _reranker(settings: RerankerSettings) -> str:
     return f"{settings.model}, {settings.base_url or 'key is set'}; not contacted"
 
 
-def _answers(url: str, key_env: str | None) -> str:
-    """Whether an OpenAI-like endpoint answers at all; a refused key is a problem, an unknown path is not."""
+def _usual_key(model: str) -> str:
+    """The variable that holds the key of a model's provider: no other provider's key goes to its endpoint."""
+    return f"{model.partition('/')[0].upper().replace('-', '_')}_API_KEY"
+
+
+def _answers(url: str, key_env: str) -> str:
+    """Whether an endpoint answers at all; a refused key is a problem, an unknown path is not."""
     request = urllib.request.Request(f"{url.rstrip('/')}/models")
-    key = os.environ.get(key_env or "OPENAI_API_KEY")
+    key = os.environ.get(key_env)
     if key:
         request.add_header("Authorization", f"Bearer {key}")
     try:
@@ -161,9 +166,7 @@ def _answers(url: str, key_env: str | None) -> str:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in {401, 403}:
-            raise RagcError(
-                f"{url} refuses the key in {key_env or 'OPENAI_API_KEY'} ({error.code}); set another"
-            ) from error
+            raise RagcError(f"{url} refuses the key in {key_env} ({error.code}); set another") from error
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise RagcError(f"{url} does not answer ({reason}); start it, or change base_url") from error

@@ -94,7 +94,7 @@ class FastEmbed:
         """See Embedder. Its own marks around a text are counted as well."""
         encoding = self._tokenizer.encode(encodable(text))
         more = (part.special_tokens_mask.count(0) for part in encoding.overflowing)  # each has marks of its own
-        return len(encoding.ids) + sum(more)
+        return int(len(encoding.ids) + sum(more))
 
     def calls(self, texts: list[str]) -> int:
         """See Embedder. None: it runs in this process."""

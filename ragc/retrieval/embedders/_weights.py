@@ -6,11 +6,12 @@ import hashlib
 import importlib.util
 import os
 import threading
+import weakref
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ragc.errors import ModelError
 from ragc.retrieval._query import Vector
@@ -31,10 +32,11 @@ class Loaded(Generic[Model]):
 
     def __init__(self, load: Callable[[], Model]) -> None:
         self._load = load
-        self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        self.forget()
+        _LOADED.add(self)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Lets the weights go."""
         self._lock = threading.Lock()
         self._model: Model | None = None
 
@@ -48,9 +50,16 @@ class Loaded(Generic[Model]):
                     self._model = self._load()
         return self._model
 
-    def close(self) -> None:
-        """Lets the weights go."""
-        self._forget()
+
+_LOADED: weakref.WeakSet[Loaded[Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for loaded in list(_LOADED):
+        loaded.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def require_extra(name: str, extra: str) -> None:
