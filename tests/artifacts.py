@@ -13,12 +13,18 @@ from ragc.retrieval import Passages, index, open_index, search
 
 
 def seal_program(
-    root: Path, *, lm: dict[str, Any] | None = None, k: int = 3, shown: Mapping[str, str] | None = None
+    root: Path,
+    *,
+    lm: dict[str, Any] | None = None,
+    k: int = 3,
+    shown: Mapping[str, str] | None = None,
+    retrieve: Mapping[str, Any] | None = None,
 ) -> Sealed:
     """Seal the only task of the project at `root`, with the `lm` table given or the configured one.
 
     The index is not built; the artifact says that nothing was tested. `shown`, questions with their answers, become
-    demonstrations with the best passage of each, and then the index is built.
+    demonstrations with the best passage of each, and then the index is built. `retrieve` has settings of the program's
+    `Retrieve`.
     """
     import dspy
 
@@ -29,7 +35,7 @@ def seal_program(
     task = project.task()
     settings = ModelSettings(**lm) if lm else project.settings.lm
     program = load_program(project, task.program)()
-    program.retrieve.k = k
+    program.retrieve.load_state({"k": k, **(retrieve or {})})
     if shown:
         index(project=project)
         program.respond.demos = [

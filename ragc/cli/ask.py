@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ragc._messages import counted
 from ragc.cli._terminal import (
     LABEL_WIDTH,
     columns,
@@ -68,6 +69,9 @@ def command(words: tuple[str, ...], lm: str | None, as_json: bool, project: Path
         row("cited", "nothing: no retrieved passage holds this answer")
         for passage in passages:
             row("retrieved", _named(passage))
+    dropped = (getattr(prediction, "provenance", None) or {}).get("dropped") or ()
+    if dropped:
+        row("dropped", f"{counted(len(dropped), 'passage')} beyond the token budget, not read: {', '.join(dropped)}")
 
 
 def _named(passage: Any) -> str:

@@ -104,6 +104,21 @@ def test_a_long_section_is_cut_inside_and_never_mixed_with_the_next() -> None:
     assert text[found[1].start : found[1].end] == found[1].text
 
 
+@pytest.mark.parametrize(("by", "size", "overlap"), [("characters", 200, 60), ("tokens", 30, 10)])
+def test_neighbours_overlap_by_what_was_asked_for_and_not_across_sections(by: str, size: int, overlap: int) -> None:
+    text = "# T\n\n## One\n\n" + " ".join(f"Sentence {n} says a thing." for n in range(40)) + "\n\n## Two\n\nShort.\n"
+    *found, last = cut(text, title="T", by=by, size=size, overlap=overlap)
+    measure = len if by == "characters" else lambda text: len(text.split())
+    assert len({passage.id for passage in found}) == len(found) > 3
+    assert all(text[passage.start : passage.end].endswith(passage.text) for passage in found)
+    for one, other in itertools.pairwise(found):
+        shared = text[other.start : one.end]
+        assert other.text.startswith(shared)
+        assert 0 < measure(shared) <= overlap
+    assert (last.text, last.heading) == ("Short.", ("Two",))
+    assert last.start >= found[-1].end
+
+
 def test_tokens_are_the_embedders() -> None:
     found = cut("word " * 100, by="tokens", size=30)
     assert [len(passage.text.split()) for passage in found] == [30, 30, 30, 10]

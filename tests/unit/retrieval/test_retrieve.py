@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -252,6 +253,12 @@ def test_a_budget_drops_the_neighbours_of_the_worst_hit_first_and_no_hit_before_
         sizes.append(len(found))
     assert sizes == sorted(sizes)
     assert sizes[-1] == len(everything)
+
+
+def test_scores_of_a_hit_are_no_part_of_what_it_is(book: Index) -> None:
+    [hit] = book.search("bonfires may", k=1)
+    reranked = dataclasses.replace(hit, score=0.1, text_score=None, vector_score=None, rerank_score=0.1)
+    assert len(expanded([reranked], 1, book.passages).passages) == 3
 
 
 def test_a_document_that_changed_since_it_was_found_adds_nothing(book: Index) -> None:
