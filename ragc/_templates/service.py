@@ -10,6 +10,10 @@ uvicorn service:app --workers 2
 The sealed model answers, reached where [tool.ragc] in pyproject.toml says when that names the same model, else where it
 was when the artifact was compiled. RAGC_LM names another model, RAGC_STORE another store. Start the service again after
 `ragc compile`; `ragc index` needs no restart.
+
+Who may see what is decided in `may_see` below. Answers are logged where `audit` in [tool.ragc] or RAGC_AUDIT says
+(jsonl:///var/log/ragc/answers.jsonl), and one that cannot be logged is not given; `ragc audit ID` shows what stood
+behind the answer with that id.
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 import compiled
@@ -60,6 +65,22 @@ class Answer(BaseModel):
     """Id of the artifact that answered: keep it with the answer."""
     corpus_version: str | None
     """Fingerprint of the documents that were searched."""
+    id: str | None
+    """The answer's id in the answer log; None where answers are not logged."""
+
+
+def may_see(request: Request) -> dict[str, Any] | None:
+    """Return the metadata that every passage must match for whoever asks; None: every document is for everybody.
+
+    Take it from what your login or your proxy vouches for, never from the question. It holds whatever the question, the
+    model or the program asks for, and a document without that metadata is found by nobody:
+
+        team = request.headers.get("x-team")  # set by the proxy in front, which takes out what callers send
+        if not team:
+            raise HTTPException(403, "whose team is not known may ask nothing")
+        return {"team": team}
+    """
+    return None
 
 
 async def ready() -> dict[str, str | RagcError]:
@@ -86,15 +107,17 @@ app = FastAPI(title=", ".join(ARTIFACTS) or "nothing compiled", lifespan=lifespa
 
 @app.post("/ask")
 @app.post("/ask/{task}")
-async def ask(asked: Question, task: str | None = None) -> Answer:
+async def ask(asked: Question, request: Request, task: str | None = None) -> Answer:
     """Answer one question. Many are in flight at once, without a thread each."""
     if task is None and len(ARTIFACTS) == 1:
         task = next(iter(ARTIFACTS))
     if task is None or task not in ARTIFACTS:
         there = ", ".join(f"/ask/{name}" for name in ARTIFACTS) or "none; ragc compile makes one"
         raise HTTPException(404, f"which task? There are: {there}")
+    filters = may_see(request)
     try:
-        found = await ARTIFACTS[task].acall(question=asked.question)
+        artifact = ARTIFACTS[task] if filters is None else ARTIFACTS[task].with_filters(filters)
+        found = await artifact.acall(question=asked.question)
     except ExampleError as error:  # this question alone: the model's answer has not the expected form, or none came
         log.warning(error)
         raise HTTPException(502, str(error)) from error
@@ -107,6 +130,7 @@ async def ask(asked: Question, task: str | None = None) -> Answer:
         passages=[Passage.model_validate(passage, from_attributes=True) for passage in found.get("passages", ())],
         artifact=found.provenance["artifact"],
         corpus_version=found.provenance.get("corpus_version"),
+        id=found.provenance.get("answer_id"),
     )
 
 

@@ -1,9 +1,9 @@
 """The answer log on the disk: JSON lines that many threads and processes append to, each line whole or not at all.
 
 A line is appended in one `write` on a descriptor with O_APPEND, under a lock that every ragc process takes, and taken
-back when the disk would not take all of it. What a crash of the machine tore stays alone on its line: the next one
-begins anew. The line is with the system before the answer is given: it survives the process (`kill -9`), but not a
-power failure a moment later, since nothing is fsynced.
+back when the disk would not take all of it. What a kill or a crash tore, of an answer that was never given, stays alone
+on its line: the next one begins anew. The line is with the system before the answer is given: it survives the process
+(`kill -9`), but not a power failure a moment later, since nothing is fsynced.
 
 Rotation needs no signal: before each line the name is looked up, and where another file, or none, stands there by now,
 that one is opened. A file that is cut to nothing (`copytruncate`) goes on at its beginning.

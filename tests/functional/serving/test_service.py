@@ -25,6 +25,7 @@ from provider import Asked, Provider, fields
 from ragc.artifact import package
 from ragc.project import Project
 from ragc.retrieval import index
+from teams import QUESTION, WORDS
 
 THREADS = 16
 HOST = "127.0.0.1"
@@ -89,10 +90,13 @@ def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
-def request(port: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+def request(
+    port: int, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    sent = {"Content-Type": "application/json", **(headers or {})}
     try:
-        connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+        connection.request(method, path, json.dumps(body) if body else None, sent)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:
@@ -184,6 +188,45 @@ def test_every_task_of_a_project_is_served_by_its_name(service: Path) -> None:
         status, found = request(port, "GET", "/health")
         assert (status, sorted(found)) == (200, ["allotments", "plots"])
         assert "scripted" in found["plots"]
+
+
+def test_each_team_sees_its_own_documents_and_every_answer_is_logged(teams: Path) -> None:
+    """The example in the service's own docstring, with two workers and many callers of two teams."""
+    template = (resources.files("ragc") / "_templates" / "service.py").read_text()
+    example = template.partition("found by nobody:\n\n")[2].partition('    """')[0]
+    (teams / "service.py").write_text(template.replace('    """\n    return None\n', f'    """\n{dedented(example)}'))
+    log = teams.parent / "log" / "answers.jsonl"
+    environment = {"SCRIPTED_KEY": "any", "RAGC_AUDIT": f"jsonl://{log}"}
+    with served(teams, environment) as port:
+
+        def ask(number: int) -> tuple[int, Any]:
+            team = {"X-Team": ("payroll", "legal")[number % 2]}
+            return request(port, "POST", "/ask", {"question": QUESTION}, team)
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(ask, range(32)))
+        for headers in ({}, {"X-Team": ""}, {"X-Team": " "}):
+            status, found = request(port, "POST", "/ask", {"question": QUESTION}, headers)
+            assert (status, found["detail"]) == (403, "whose team is not known may ask nothing")
+        log.unlink()
+        log.mkdir()
+        status, found = request(port, "POST", "/ask", {"question": QUESTION}, {"X-Team": "legal"})
+        assert (status, found["detail"]) == (503, "the question cannot be answered now")
+        status, found = request(port, "GET", "/health")
+        assert status == 503
+        assert "no answer is given unlogged" in found["detail"]
+        log.rmdir()
+        assert request(port, "GET", "/health")[0] == 200
+    for number, (status, found) in enumerate(answers):
+        team = ("payroll", "legal")[number % 2]
+        assert (status, found["answer"]) == (200, WORDS[team])
+        assert {passage["document"] for passage in found["passages"]} == {f"{team}.md"}
+    assert len({found["id"] for _, found in answers}) == 32
+
+
+def dedented(text: str) -> str:
+    """The example's lines as they stand in the function."""
+    return "".join(line.removeprefix("    ") + "\n" for line in text.splitlines() if line.strip())
 
 
 def test_a_project_without_an_artifact_says_so(project: Path) -> None:
