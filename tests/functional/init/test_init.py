@@ -62,7 +62,7 @@ def test_every_line_of_configuration_in_a_new_project_is_accepted(run_ragc: RunR
     pyproject = tmp_path / "mine" / "pyproject.toml"
     text = "[tool.ragc]" + pyproject.read_text("utf-8").partition("[tool.ragc]")[2]
     alone, table = _uncommented(text)
-    assert (len(alone), len(table)) == (10, 13)
+    assert (len(alone), len(table)) == (13, 13)
     for line in alone:
         key = line[2:].partition(" = ")[0]
         active = re.compile(rf"^{key} = .*\n", re.MULTILINE)
@@ -82,7 +82,7 @@ def test_every_key_stands_in_the_configuration_of_a_new_project() -> None:
     from ragc.cli._configuration import template
 
     words = set(re.findall(r"\w+", template("project.toml")))
-    tables = ["Settings", "ModelSettings", "EmbedderSettings", "Price", "EmbeddingPrice"]
+    tables = ["Settings", "ModelSettings", "EmbedderSettings", "Price", "EmbeddingPrice", "RerankerSettings", "RerankPrice"]
     for table in [*tables, "TaskSettings", "Budget", "Limits", "ChunkSettings"]:
         missing = set(getattr(project, table).model_fields) - words - {"name"}
         assert not missing, table

@@ -13,6 +13,8 @@ from ragc.compiler._estimate import (
     observed,
     refuse_unfundable,
     with_embeddings,
+    with_rankings,
+    without_rankings,
 )
 from ragc.compiler._optimizer import Work
 from ragc.errors import BudgetError
@@ -89,3 +91,18 @@ def test_questions_are_embedded_once_and_the_index_is_paid_from_the_same_budget(
     assert found.usd[1] == pytest.approx(before.usd[1] + 0.01)
     added = {name: found.smallest[name] - before.smallest[name] for name in found.smallest}
     assert added == pytest.approx({"calls": 103, "input_tokens": 5000, "output_tokens": 0, "usd": 0.01, "seconds": 0})
+
+
+def test_what_is_found_for_a_question_is_reranked_once() -> None:
+    before = plan()
+    takes = Amounts(1, 300, 0, Fraction(1, 500))
+    found = with_rankings(before, takes, 100)
+    assert before.usd is not None and found.usd is not None
+    assert found.calls == (before.calls[0] + 100, before.calls[1] + 100)
+    assert found.tokens[1] == before.tokens[1] + 30_000
+    assert found.usd[0] == pytest.approx(before.usd[0] + 0.2)
+    added = {name: found.smallest[name] - before.smallest[name] for name in found.smallest}
+    assert added == pytest.approx({"calls": 100, "input_tokens": 30_000, "output_tokens": 0, "usd": 0.2, "seconds": 0})
+    one = PerQuestion(calls=1, input_tokens=390, output_tokens=10, usd=0.003, seconds=0.5)
+    alone = without_rankings(one, takes)
+    assert (alone.input_tokens, alone.usd) == (90, pytest.approx(0.001))

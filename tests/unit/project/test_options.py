@@ -23,6 +23,7 @@ def search(  # type: ignore[no-untyped-def]
     style: Literal["plain", "rich"] = "plain",
     cap: int | None = None,
     sizes: tuple[int, ...] = (1, 2),
+    names: tuple[str | None, ...] = (),
     plain=7,
 ) -> Any:
     """An optimizer whose `Run` is imported for the type checker alone, as in real ones."""
@@ -36,6 +37,7 @@ def test_defaults_are_filled_in() -> None:
         "style": "plain",
         "cap": None,
         "sizes": (1, 2),
+        "names": (),
         "plain": 7,
     }
 
@@ -50,6 +52,8 @@ def test_defaults_are_filled_in() -> None:
         ("cap", "9", 9),
         ("cap", "none", None),
         ("sizes", "3, 4", (3, 4)),
+        ("names", "none,cohere/rerank-v3.5", (None, "cohere/rerank-v3.5")),
+        ("names", "None", (None,)),
         ("plain", "8", 8),
     ],
 )
@@ -65,7 +69,7 @@ def test_texts_are_converted(key: str, text: str, value: object) -> None:
             "run",
             "4",
             'search has no setting "run"; its settings: demos=3, share=0.5, fast=false, style=plain, cap=none, '
-            "sizes=1,2, plain=7",
+            "sizes=1,2, names=, plain=7",
         ),
         ("demos", "four", '--set demos=four: expected a whole number, found "four"'),
         ("demos", "4.5", "expected a whole number"),
