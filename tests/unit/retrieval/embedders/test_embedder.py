@@ -64,7 +64,7 @@ def test_vectors_are_those_of_the_package(embedder: Embedder) -> None:
     script = """
 import pathlib, sys, numpy, wordllama
 model = wordllama.WordLlama.load(cache_dir=pathlib.Path(wordllama.__file__).parent, disable_download=True)
-numpy.save(sys.stdout.buffer, model.embed(sys.argv[1:], norm=True))
+sys.stdout.buffer.write(model.embed(sys.argv[1:], norm=True).astype(numpy.float32).tobytes())
 """
     output = subprocess.run([sys.executable, "-c", script, *TEXTS], capture_output=True, check=True).stdout
     expected = np.frombuffer(output[-4 * 256 * 4 :], dtype=np.float32).reshape(4, 256)
