@@ -166,7 +166,7 @@ def test_doctor_looks_for_key_and_endpoint_and_pays_for_nothing(scene: Scene) ->
         scene.root, scene.provider.base_url + '", api_key_env = "OUR_KEY", price', 'http://127.0.0.1:9/v1", price'
     )
     assert "does not answer" in embedder({"OUR_KEY": KEY})
-    done = scene.run("doctor", "--json", env={"OUR_KEY": KEY, "RAGC_EMBEDDER": "cohere/embed-v4.0"})
+    done = scene.run("doctor", "--json", env={"OUR_KEY": KEY, "RAGC_EMBEDDER": "jina/embeddings-v4"})
     assert "known: local/wordllama-256, openai/text-embedding-3-small" in done.stdout
     assert not scene.asked
 
