@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,36 +36,72 @@ LINES = 3
 @click.option("--k", default=5, show_default=True, help="How many passages, at most.")
 @click.option("--alpha", default=0.5, show_default=True, help="The weight of vectors: 0 text alone, 1 vectors alone.")
 @click.option("--rerank", metavar="NAME", help="Rerank what is found, such as cohere/rerank-v3.5; a call that costs.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="CONDITION",
+    help='Only documents whose metadata fulfil it: team=payroll, or JSON such as {"year": {"gte": 2024}}. Repeatable.',
+)
 @json_option
 @project_option
 def command(
-    words: tuple[str, ...], k: int, alpha: float, rerank: str | None, as_json: bool, project: Path | None
+    words: tuple[str, ...],
+    k: int,
+    alpha: float,
+    rerank: str | None,
+    filters: tuple[str, ...],
+    as_json: bool,
+    project: Path | None,
 ) -> None:
     """Show the passages that retrieval alone finds for QUERY in the corpus of TASK, best first.
 
     Without TASK it is the only one.
 
-    Each with its score and what it is made of: text is BM25, vector is cosine similarity, – means that it was not among
-    the best of that kind. A score, 0 to 1, is relative to this query: the best passage has about 1 however little it
-    fits, so it ranks and is no confidence; of the three, vector alone compares between queries. With --rerank the score
-    is the reranker's.
+    Each with its scores side by side: fused is what it is ranked by, text is BM25, vector is cosine similarity, – means
+    that it was not among the best of that kind. A fused score, 0 to 1, is relative to this query: the best passage has
+    about 1 however little it fits, so it ranks and is no confidence; of the three, vector alone compares between
+    queries. With --rerank the reranker's score stands in the place of the fused one.
     """
     from ragc.project import Project
-    from ragc.retrieval import search
+    from ragc.retrieval import parse_filters, search
 
     task, query = parted(words, "query", project)
-    found = search(task, query, k=k, alpha=alpha, reranker=rerank, project=Project.find(project))
+    wanted = [condition for text in filters for condition in parse_filters(_filter(text))]
+    found = search(task, query, k=k, alpha=alpha, filters=wanted, reranker=rerank, project=Project.find(project))
     if as_json:
         emit({"passages": [_json(passage) for passage in found]})
         return
     for rank, passage in enumerate(found, 1):
         _print(rank, passage)
     if not found:
-        say("nothing found: no word of the query is in the corpus")
+        where = "what the filter allows" if filters else "the corpus"
+        say(f"nothing found: no word of the query is in {where}")
+
+
+def _filter(text: str) -> dict[str, object]:
+    """A condition as it is typed. Raises UsageError for what is neither JSON nor FIELD=VALUE."""
+    if text.lstrip().startswith("{"):
+        try:
+            found: dict[str, object] = json.loads(text)
+        except ValueError as error:
+            raise click.UsageError(f"--filter {text}: not JSON: {error}") from None
+        return found
+    field, sign, value = text.partition("=")
+    if not sign:
+        raise click.UsageError(f'--filter {text}: write FIELD=VALUE, or JSON such as {{"year": {{"gte": 2024}}}}')
+    try:
+        scalar = json.loads(value)
+    except ValueError:
+        scalar = value
+    return {field: scalar if isinstance(scalar, (str, int, float)) else value}
 
 
 def _print(rank: int, passage: Passage) -> None:
-    parts = f"text {_score(passage.text_score, 2)}   vector {_score(passage.vector_score, 3)}"
+    by = "fused" if passage.rerank_score is None else "rerank"
+    parts = (
+        f"{by} {passage.score:.3f}   text {_score(passage.text_score, 2)}   vector {_score(passage.vector_score, 3)}"
+    )
     where = ", ".join(filter(None, (passage.document, passage.place)))
     row(f"{rank}.  {passage.score:.3f}", f"{style(passage.source, bold=True)}   {where}")
     row("", style(parts, dim=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragc._files import digest
-from ragc.errors import StoreError
+from ragc.errors import ConfigError, StoreError
 from ragc.retrieval._filters import Filters
 from ragc.retrieval._index import Index, IndexReport, Report
 from ragc.retrieval._passage import Passage
@@ -141,11 +141,13 @@ def search(
     """Return what retrieval alone finds for `query` in the corpus of `task`, best first.
 
     `alpha`: 0 text alone, 1 vectors alone; `filters`: conditions on metadata, see `ragc.retrieval.Condition`;
-    `reranker`: see `Index.search`. Raises StoreError when there is no index, ConfigError on an unknown task or
-    reranker, k or alpha out of range, filters that are none, and what a reranker raises.
+    `reranker`: see `Index.search`. Raises StoreError when there is no index, ConfigError on an empty query, an unknown
+    task or reranker, k or alpha out of range, filters that are none, and what a reranker raises.
     """
     from ragc.project import Project
 
+    if not query.strip():
+        raise ConfigError("the query is empty: type one, in quotes")
     check_count("k", k)
     check_alpha(alpha)
     check_reranker_name(reranker)
