@@ -33,6 +33,8 @@ from provider import (
     rate_limited,
     schedule,
 )
+from ragc.models import Embeddings, Ranking
+from ragc.project import EmbedderSettings, RerankerSettings
 
 KEY = "sk-test-0123456789abcdefghij"
 QUESTION: Any = [{"role": "user", "content": "What is the capital of Italy?"}]
@@ -293,3 +295,50 @@ def test_a_process_of_its_own_keeps_its_counts(tmp_path: Path) -> None:
         answer = httpx.post(provider.base_url + PATHS["openai"], json={"model": "any", "messages": QUESTION}).json()
         assert answer["choices"][0]["message"]["content"] == fields(answer=ROME)
         assert provider.counts(delivered=True).total() == 1
+
+
+def test_coheres_own_client_reads_its_wire_and_asks_as_ragc_does(provider: Provider) -> None:
+    cohere = pytest.importorskip("cohere", reason="ragc asks Cohere without its SDK; install it to compare the wires")
+    client = cohere.ClientV2(api_key=KEY, base_url=provider.url)
+    embedded = client.embed(
+        model="embed-v4.0", texts=["one", "two"], input_type="search_document", embedding_types=["float"],
+        output_dimension=256, truncate="NONE",
+    )  # fmt: skip
+    assert [len(vector) for vector in embedded.embeddings.float_] == [256, 256]
+    ranked = client.rerank(model="rerank-v3.5", query="one", documents=["two", "one"])
+    assert [one.index for one in ranked.results] == [1, 0]
+    Embeddings(_at(EmbedderSettings, "cohere/embed-v4.0", provider.cohere_url, dimensions=256)).send(
+        {"model": "embed-v4.0", "texts": ["one", "two"], "input_type": "search_document", "output_dimension": 256}
+    )
+    ranking = Ranking(_at(RerankerSettings, "cohere/rerank-v3.5", provider.cohere_url))
+    ranking.send(ranking.request("one", ["two", "one"]))
+    _in_pairs(provider)
+
+
+def test_voyages_own_client_reads_its_wire_and_asks_as_ragc_does(provider: Provider) -> None:
+    voyageai = pytest.importorskip(
+        "voyageai", reason="ragc asks Voyage without its SDK; install it to compare the wires"
+    )
+    client = voyageai.Client(api_key=KEY, base_url=provider.voyage_url)
+    embedded = client.embed(["one"], model="voyage-code-3", input_type="query", truncation=False, output_dimension=256)
+    assert [len(vector) for vector in embedded.embeddings] == [256]
+    ranked = client.rerank("one", ["two", "one"], model="rerank-2.5", truncation=False)
+    assert [one.index for one in ranked.results] == [1, 0]
+    endpoint = Embeddings(_at(EmbedderSettings, "voyage/voyage-code-3", provider.voyage_url, dimensions=256))
+    endpoint.send(endpoint.request(["one"], 256, "query"))
+    ranking = Ranking(_at(RerankerSettings, "voyage/rerank-2.5", provider.voyage_url))
+    ranking.send(ranking.request("one", ["two", "one"]))
+    _in_pairs(provider)
+
+
+def _at(table: Any, model: str, url: str, **values: Any) -> Any:
+    return table.model_validate({"model": model, "base_url": url, **values})
+
+
+def _in_pairs(provider: Provider) -> None:
+    """What the client asked, then what ragc did: the same paths, and the same bodies but for what says nothing."""
+    asked = [
+        (one.wire, one.endpoint, {name: value for name, value in one.body.items() if value is not None})
+        for one in provider.requests
+    ]
+    assert asked[:2] == asked[2:]

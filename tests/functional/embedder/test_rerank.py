@@ -159,3 +159,30 @@ def test_doctor_names_the_missing_key(scene: Scene) -> None:
     checks = {one["name"]: one for one in scene.run("doctor", "--json", env=NO_KEY).json["checks"]}
     assert checks["reranker"]["status"] == "problem"
     assert "set OUR_KEY in the environment" in checks["reranker"]["found"]
+
+
+def test_a_compile_that_is_killed_while_it_reranks_pays_nothing_twice(scene: Scene) -> None:
+    whole = compiled(scene, *ONE)
+    calls, counts = scene.asked, scene.provider.counts()
+    scene.forget()
+    running = scene.start("compile", "--json", *ONE)
+    running.until(lambda: len(ranked(scene.provider)) >= 4)
+    running.kill()
+    kept = scene.in_journal()
+    done = compiled(scene, *ONE)
+    assert (done.json["id"], done.json["paid_calls"]) == (whole.json["id"], calls - kept)
+    assert set(scene.provider.counts()) == set(counts)
+
+
+def test_an_evaluation_reranks_and_counts(scene: Scene) -> None:
+    program = scene.root / "programs/grounded.py"
+    program.write_text(program.read_text().replace("ragc.Retrieve(", f'ragc.Retrieve(reranker="{COHERE}", '))
+    refused = scene.run("eval", "allotments", "--uncompiled", env=NO_KEY)
+    assert refused.returncode == 2
+    assert "set OUR_KEY in the environment" in refused.stderr
+    done = scene.run("eval", "allotments", "--uncompiled", "--json")
+    assert done.returncode == 0, done.stderr
+    asked = ranked(scene.provider)
+    assert len(asked) == len({one.body["query"] for one in asked}) == done.json["n"]
+    again = scene.run("eval", "allotments", "--uncompiled", "--json")
+    assert (again.json["score"], len(ranked(scene.provider))) == (done.json["score"], len(asked))
