@@ -12,10 +12,12 @@ from ragc.compiler import Demonstration, Run, Sizes, Work, check, costs, dearer,
 
 def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
     check(settings, candidates=(1, inf), demos=(0, inf), bootstrapped=(0, inf), threshold=(0, 1))
-    check(settings, attempts=(0, inf), demo_passages=(1, inf), k=(1, inf), alpha=(0, 1))
+    check(settings, attempts=(0, inf), demo_passages=(1, inf), k=(1, inf), alpha=(0, 1), expand=(0, 100))
     training = min(sizes.train, settings["attempts"]) if settings["bootstrapped"] else 0
     passages = max(settings["k"], default=sizes.passages)
-    longer = dearer(sizes, demos=settings["demos"], demo_passages=settings["demo_passages"], passages=passages)
+    around = max((2 * expand + 1 for expand in settings["expand"]), default=sizes.around)
+    shown = {name: settings[name] for name in ("demos", "demo_passages")}
+    longer = dearer(sizes, **shown, passages=passages, around=around)
     rerankers = tuple(name for name in settings["reranker"] if name)
     return Work(training=training, candidates=settings["candidates"], dearer=longer, rerankers=rerankers)
 
@@ -33,6 +35,7 @@ def bootstrap(
     demo_passages: int = 1,
     k: tuple[int, ...] = (1, 3),
     alpha: tuple[float, ...] = (),
+    expand: tuple[int, ...] = (),
     reranker: tuple[str | None, ...] = (),
 ) -> dspy.Module:
     """Draw `candidates` sets of `demos` demonstrations and keep the one that scores best on validation.
@@ -40,9 +43,9 @@ def bootstrap(
     A set holds up to `bootstrapped` demonstrations that the program answered itself with a score of at least
     `threshold` (`attempts` training examples are tried, at most), and labelled ones for the rest. Each shows the
     `demo_passages` first passages that hold its answer. Candidates take turns in how they retrieve: in every
-    combination of `k`, `alpha` and `reranker`, of which an empty one leaves the program's own.
+    combination of `k`, `alpha`, `expand` and `reranker`, of which an empty one leaves the program's own.
     """
-    tried: dict[str, tuple[Any, ...]] = {"k": k, "alpha": alpha, "reranker": reranker}
+    tried: dict[str, tuple[Any, ...]] = {"k": k, "alpha": alpha, "expand": expand, "reranker": reranker}
     retrieval = _combinations({name: values for name, values in tried.items() if values})
     labelled = run.label(program, passages=demo_passages)
     right: list[Demonstration] = []

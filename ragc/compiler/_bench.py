@@ -120,14 +120,17 @@ class Bench:
 
     @property
     def passages(self) -> int:
-        """Passages that the uncompiled program retrieves, at most; 1 where it retrieves none.
+        """Passages that the uncompiled program finds, at most; 1 where it retrieves none."""
+        found = [retrieve.k for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)]
+        return max(found, default=1)
 
-        With whole documents (`Retrieve.expand`) about as many as they have.
-        """
+    @property
+    def around(self) -> int:
+        """Passages that it reads for each of them, at most: `Retrieve.expand`, whole documents about as they are."""
         stats = self.index.stats()
-        per_document = -(-stats.passages // max(1, stats.documents))
+        whole = -(-stats.passages // max(1, stats.documents))
         found = [
-            retrieve.k * (per_document if retrieve.expand == "document" else 2 * retrieve.expand + 1)
+            whole if retrieve.expand == "document" else 2 * retrieve.expand + 1
             for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)
         ]
         return max(found, default=1)

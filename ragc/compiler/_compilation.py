@@ -362,6 +362,7 @@ class Compilation:
             train=len(self.bench.labelled.splits.train),
             validation=len(self.validation),
             passages=self.bench.passages,
+            around=self.bench.around,
         )
         return None if plan is None else plan(sizes, self.settings)
 

@@ -19,7 +19,9 @@ class Sizes:
     train: int
     validation: int
     passages: int = 1
-    """Passages that the program retrieves, at most."""
+    """Passages that the program finds, at most."""
+    around: int = 1
+    """Passages that it reads for each of them, at most (`Retrieve.expand`)."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,17 @@ class Work:
     """Rerankers that candidates are given."""
 
 
-def dearer(sizes: Sizes, *, demos: int, demo_passages: int, passages: int | None = None) -> float:
+def dearer(
+    sizes: Sizes, *, demos: int, demo_passages: int, passages: int | None = None, around: int | None = None
+) -> float:
     """How many times as long a prompt gets by demonstrations, and by `passages` in the place of the program's own.
 
-    A prompt is taken to be as long as its passages; a question with its answer counts as half a passage.
+    `around`: passages that are read for each of these. A prompt is taken to be as long as its passages; a question with
+    its answer counts as half a passage.
     """
-    own = sizes.passages + 0.5
+    own = sizes.passages * sizes.around + 0.5
     shown = min(demos, sizes.train) * (demo_passages + 0.5)
-    return max(1.0, ((passages or sizes.passages) + 0.5 + shown) / own)
+    return max(1.0, ((passages or sizes.passages) * (around or sizes.around) + 0.5 + shown) / own)
 
 
 Plan = Callable[[Sizes, dict[str, Any]], Work]
