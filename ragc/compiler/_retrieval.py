@@ -111,7 +111,10 @@ def evaluate_retrieval(
                 candidates = index.passages(sorted({span.document for span in gold[example.id]}))
                 ranked.append(Ranked(example, gold[example.id], candidates, dict(zip(alphas, lists, strict=True))))
                 on_event(Working(LABEL, number, len(asked), "questions"))
-        usage = None if gateway is None else gateway.usage
+        usage = None
+        if gateway is not None:
+            gateway.journal.update_run(gateway.run, state="sealed")
+            usage = gateway.usage
     rankings = rank(ranked, ks, clusters=clusters_of(asked, labelled.corpus))
     return RetrievalResult(
         task=settings.name,

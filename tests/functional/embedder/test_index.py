@@ -57,6 +57,20 @@ def test_search_embeds_the_question_and_leaves_no_trace(scene: Scene) -> None:
     assert done.returncode == 0 and done.json["passages"]
 
 
+def test_an_evaluation_of_retrieval_embeds_every_question_once_and_pays_for_none_twice(scene: Scene) -> None:
+    scene.run("index")
+    before = scene.asked
+    done = scene.run("eval", "--retrieval", "--k", "1,3", "--alpha", "0,0.5,1", "--json")
+    assert done.returncode == 0, done.stderr
+    texts = [text for request in embedded(scene.provider) for text in request][1 + PASSAGES :]
+    assert len(texts) == len(set(texts)) == done.json["n"] == scene.asked - before
+    assert done.json["embedding"]["calls"] == done.json["n"]
+    again = scene.run("eval", "--retrieval", "--k", "1,5", "--json")
+    assert again.returncode == 0, again.stderr
+    assert again.json["embedding"]["calls"] == 0
+    assert scene.asked - before == done.json["n"]
+
+
 def large_corpus(root: Path, documents: int = 26, sections: int = 60) -> None:
     """So many passages that an index takes several requests."""
     folder = root / "data/allotments/corpus"
