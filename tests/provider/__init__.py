@@ -3,9 +3,9 @@
     with Provider(knows({"How many days?": "five"})) as provider:
         lm = make_lm(ModelSettings(model="openai/any", base_url=provider.base_url))
 
-It speaks OpenAI's, Anthropic's, Cohere's and Voyage's wire, answers by a function, counts what it is asked by content, and
-misbehaves on order (`FAULTS`). `RemoteProvider` is the same in a process of its own (`python -m tests.provider`), for
-tests that end the one they run in.
+It speaks OpenAI's, Anthropic's, Cohere's and Voyage's wire, answers by a function, counts what it is asked by content,
+and misbehaves on order (`FAULTS`). `RemoteProvider` is the same in a process of its own (`python -m tests.provider`),
+for tests that end the one they run in.
 """
 
 from __future__ import annotations

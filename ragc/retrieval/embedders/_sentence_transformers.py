@@ -51,7 +51,6 @@ class SentenceTransformers:
 
     def check(self) -> None:
         """Raises ModelError where library or weights are missing. Loads nothing."""
-        require_extra(self.name, _EXTRA)
         _ = self._folder
 
     @cached_property
@@ -103,7 +102,8 @@ class SentenceTransformers:
 
     @cached_property
     def _folder(self) -> Path:
-        """Where the weights are. Raises ModelError, with what to do, where they are not."""
+        """Where the weights are. Raises ModelError, with what to do, where they or the library are not."""
+        require_extra(self.name, _EXTRA)
         name = self._model_name
         if name.startswith((".", "/", "~")):
             folder = Path(name).expanduser()
@@ -116,11 +116,10 @@ class SentenceTransformers:
         return folder
 
     def _load(self) -> Any:
-        require_extra(self.name, _EXTRA)
+        folder = self._folder
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
-        folder = self._folder
         logging.disable_progress_bar()
         try:
             model = SentenceTransformer(
