@@ -102,6 +102,10 @@ class LazyArtifact:
             raise AttributeError(name)
         return getattr(self.module, name)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> LazyArtifact:
+        # A program that calls it is copied for each user (`with_filters`), and is not to load it each time.
+        return self
+
     def __reduce__(self) -> tuple[type[LazyArtifact], tuple[Path]]:
         return LazyArtifact, (self._path,)
 

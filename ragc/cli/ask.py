@@ -72,6 +72,8 @@ def command(words: tuple[str, ...], lm: str | None, as_json: bool, project: Path
     dropped = (getattr(prediction, "provenance", None) or {}).get("dropped") or ()
     if dropped:
         row("dropped", f"{counted(len(dropped), 'passage')} beyond the token budget, not read: {', '.join(dropped)}")
+    if logged := (getattr(prediction, "provenance", None) or {}).get("answer_id"):
+        row("logged", f"{logged} (ragc audit {logged[:8]})")
 
 
 def _named(passage: Any) -> str:

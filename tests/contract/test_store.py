@@ -12,7 +12,7 @@ from contract.conftest import OpenStore
 from contract.stores import MADE_WITH, WordVectors, ids, indexed
 from ragc.data import Scalar
 from ragc.errors import StoreError
-from ragc.retrieval import Entry, Passage, Query, Store, parse_filters, passage_id
+from ragc.retrieval import Entry, Passage, Query, Store, holds, parse_filters, passage_id
 
 OFFICES: dict[str, dict[str, Scalar]] = {
     "gdansk": {"team": "payroll", "year": 2024, "draft": False, "rate": 1.5},
@@ -303,6 +303,27 @@ def test_passage_without_direction_is_found_by_text_alone(store: Store) -> None:
 @pytest.mark.parametrize("alpha", [0, 0.5, 1])
 def test_filters(offices: Store, filters: dict[str, Any], found: set[str], alpha: float) -> None:
     assert set(ids(ask(offices, "office", alpha=alpha, filters=filters))) == found
+    assert {id_ for id_, data in OFFICES.items() if holds(parse_filters(filters), id_, data)} == found
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked", "found"),
+    [
+        ({"team": "payroll"}, {"team": "travel"}, set()),
+        ({"team": "payroll"}, {"team": {"ne": "payroll"}}, set()),
+        ({"team": "payroll"}, {"team": {"in": ["payroll", "travel"]}}, {"gdansk"}),
+        ({"team": {"in": []}}, {"team": "travel"}, set()),
+        ({"draft": True}, {"draft": 1}, set()),
+        ({"document": "lisbon"}, {"document": {"gte": ""}}, {"lisbon"}),
+        ({"year": {"gte": 2025}}, {"year": {"gte": 0}}, {"lisbon", "halifax"}),
+    ],
+)
+@pytest.mark.parametrize("alpha", [0, 0.5, 1])
+def test_conditions_of_one_field_all_hold_so_that_none_widens_another(
+    offices: Store, bound: dict[str, Any], asked: dict[str, Any], found: set[str], alpha: float
+) -> None:
+    for both in ((*parse_filters(bound), *parse_filters(asked)), (*parse_filters(asked), *parse_filters(bound))):
+        assert set(ids(ask(offices, "office", alpha=alpha, filters=both))) == found
 
 
 @pytest.mark.parametrize(

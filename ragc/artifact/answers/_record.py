@@ -94,9 +94,9 @@ def record(
     given = dict(outcome.items()) if not isinstance(outcome, Exception) else {}
     told = given.get("provenance") or {}
     version = told.get("corpus_version") or next((s.passages.corpus_version for s in reversed(searches)), None)
-    shown = [one for one in given.get("passages") or () if _is_passage(one)]
+    shown = [one for one in _listed(given.get("passages")) if _is_passage(one)]
     hashes = digests.of(version) if shown or any(len(search.passages) for search in searches) else {}
-    dropped = [*(told.get("dropped") or ()), *(id_ for search in searches for id_ in search.passages.dropped)]
+    dropped = [*_listed(told.get("dropped")), *(id_ for search in searches for id_ in search.passages.dropped)]
     return {
         "schema": SCHEMA,
         "id": asked.id,
@@ -104,18 +104,18 @@ def record(
         **artifact,
         "model": asked.model,
         "measured": told.get("measured"),
-        "differs": list(told.get("differs") or ()),
+        "differs": _plain(_listed(told.get("differs"))),
         "corpus_version": version,
         "seconds": round(seconds, 3),
         "question": _plain(asked.inputs.get("question")),
         "inputs": {name: _plain(value) for name, value in asked.inputs.items() if name != "question"},
         "answer": _plain(given.get("answer")),
         "outputs": {name: _plain(value) for name, value in given.items() if name not in _OWN},
-        "citations": [str(id_) for id_ in given.get("citations") or ()],
-        "citation_method": told.get("citation_method"),
+        "citations": [str(id_) for id_ in _listed(given.get("citations"))],
+        "citation_method": _plain(told.get("citation_method")),
         "passages": list(_passages(shown, searches, hashes)),
         "searches": [_search(search) for search in searches],
-        "dropped": list(dict.fromkeys(dropped)),
+        "dropped": list(dict.fromkeys(map(str, dropped))),
         "filters": [_condition(one) for one in asked.conditions],
         "error": _error(outcome) if isinstance(outcome, Exception) else None,
     }
@@ -145,6 +145,11 @@ def _passages(
             "metadata": _plain(getattr(passage, "metadata", {})),
             "shown": is_shown,
         }
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """`value` where it is a list of some kind: a program may call anything by these names."""
+    return value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else ()
 
 
 def _is_passage(value: Any) -> bool:

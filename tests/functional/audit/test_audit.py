@@ -70,6 +70,13 @@ def test_the_whole_chain_is_shown(ask: dict[str, Any], run_ragc: RunRagc, projec
     }  # the tests' artifact was sealed with none
 
 
+def test_ask_says_under_which_id_it_logged_the_answer(ask: dict[str, Any], run_ragc: RunRagc, project: Path) -> None:
+    last = run_ragc("ask", "allotments", QUESTION, cwd=project).stdout.splitlines()[-1]
+    id_ = last.split()[1]
+    assert last == f"logged     {id_} (ragc audit {id_[:8]})"
+    assert audited(run_ragc, project, id_[:8])[1]["id"] == id_ != ask["provenance"]["answer_id"]
+
+
 def test_after_documents_changed_and_went_the_text_is_still_shown(
     ask: dict[str, Any], run_ragc: RunRagc, project: Path
 ) -> None:

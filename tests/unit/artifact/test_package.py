@@ -155,3 +155,8 @@ def test_a_lazy_artifact_is_copied_without_loading(tmp_path: Path) -> None:
     lazy = LazyArtifact(tmp_path / "nothing")
     assert repr(copy.deepcopy(lazy)) == repr(lazy)
     assert not hasattr(lazy, "__len__")
+
+
+def test_a_copy_of_a_program_shares_the_artifacts_it_calls(sealed: Sealed) -> None:
+    imported = LazyArtifact(sealed.path)
+    assert copy.deepcopy({"inner": imported})["inner"] is imported
