@@ -92,7 +92,7 @@ def _print(task: str, report: IndexReport, store: str) -> None:
         row("paid", paid(report.paid))
     if report.passages >= MANY and store.startswith("sqlite:"):
         note(
-            f"every search of this store reads all {report.passages:,} passages, about 40 ms for each 100,000: "
+            f"every search of this store reads all {report.passages:,} passages, 40 to 50 ms for each 100,000: "
             'a corpus of this size belongs in a server, `store = "weaviate://host:8080"`'
         )
     if report.skipped:
