@@ -69,6 +69,7 @@ def run_checks(project: Path | None) -> Iterator[Check]:
     for table in found.settings.rerankers:
         yield _attempt("reranker", partial(_reranker, table))
     yield _attempt("tracking", partial(_tracking, found))
+    yield _attempt("audit", partial(_audit, found))
     if not found.settings.tasks:
         yield Check("tasks", "note", "none yet; add [tool.ragc.tasks.NAME] to pyproject.toml")
     for task in found.settings.tasks.values():
@@ -191,11 +192,30 @@ def _tracking(project: Project) -> str | Check:
         return f"{uri} answers"
     if uri.startswith("sqlite:///"):
         file = project.path(uri.removeprefix("sqlite:///"))
-        folder = next(parent for parent in file.parents if parent.exists())
-        if not os.access(file if file.exists() else folder, os.W_OK):
+        if not _can_write(file):
             raise RagcError(f"{file} cannot be written; give yourself write permission or set tracking")
         return uri
     return Check("tracking", "note", f"{uri}, not looked at")
+
+
+def _audit(project: Project) -> str | Check:
+    from ragc.artifact.answers import load_redact, log_path
+
+    address, redact = project.settings.audit, project.settings.redact
+    file = log_path(address, project.root)
+    if file is None:
+        return Check("audit", "note", "off: answers are not logged")
+    if not _can_write(file):
+        raise RagcError(f"{file} cannot be written, so that nothing is answered; give write permission or set audit")
+    if redact is not None:
+        load_redact(redact, project.root)
+    return f"{address}, {f'through {redact}' if redact else 'nothing redacted'}"
+
+
+def _can_write(file: Path) -> bool:
+    """Whether a file can be written, or made; nothing is."""
+    there = file if file.exists() else next(parent for parent in file.parents if parent.exists())
+    return (there.is_dir() != file.exists()) and os.access(there, os.W_OK)
 
 
 @dataclass(frozen=True)

@@ -9,5 +9,6 @@ from __future__ import annotations
 from ragc.artifact.answers._answers import AnswerLog, open_log
 from ragc.artifact.answers._log import LogFile, log_path
 from ragc.artifact.answers._record import Asked
+from ragc.artifact.answers._redact import load_redact
 
-__all__ = ["AnswerLog", "Asked", "LogFile", "log_path", "open_log"]
+__all__ = ["AnswerLog", "Asked", "LogFile", "load_redact", "log_path", "open_log"]

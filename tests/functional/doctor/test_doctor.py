@@ -100,6 +100,24 @@ def test_a_tracking_server_that_does_not_answer(run_ragc: RunRagc, hosted_projec
     assert "RAGC_TRACKING" in checks["project"]["found"]
 
 
+def test_the_answer_log_is_looked_at_and_not_made(run_ragc: RunRagc, hosted_project: Path) -> None:
+    (hosted_project / "redaction.py").write_text("def hide(text):\n    return text\n")
+    (hosted_project / "file").write_text("")
+    (hosted_project / "folder").mkdir()
+    for address, redact, status, said in (
+        ("off", "", "note", "answers are not logged"),
+        ("jsonl://logs/answers.jsonl", "", "ok", "jsonl://logs/answers.jsonl"),
+        ("jsonl://logs/answers.jsonl", "redaction:hide", "ok", "redaction:hide"),
+        ("jsonl://logs/answers.jsonl", "redaction:show", "problem", "redact"),
+        ("jsonl://file/answers.jsonl", "", "problem", "cannot be written, so that nothing is answered"),
+        ("jsonl://folder", "", "problem", "cannot be written"),
+    ):
+        environment = {"OUR_KEY": "k", "RAGC_AUDIT": address, "RAGC_REDACT": redact}
+        check = _checks(run_ragc("doctor", "--json", cwd=hosted_project, env=environment).stdout)["audit"]
+        assert (check["status"], said in check["found"]) == (status, True), check
+    assert not (hosted_project / "logs").exists()
+
+
 def test_documents_that_changed_since_they_were_indexed(run_ragc: RunRagc, hosted_project: Path) -> None:
     environment = {"OUR_KEY": "k"}
     for store in ("sqlite://.ragc/index.db", "sqlite:///.ragc/index.db"):
