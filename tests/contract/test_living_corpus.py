@@ -31,6 +31,9 @@ def test_new_changed_deleted_and_renamed_documents(store: Store) -> None:
     assert not {"d02.md"} & set(ids(index.search("rule of the house", k=100)))
     assert time.monotonic() - returned < 1
     assert index.corpus_version == corpus_of(now).fingerprint
+    state, held = store.state(), store.documents()
+    assert state is not None
+    assert (state.documents, state.passages) == (len(held), len(store.passages(list(held)))) == (12, 12)
 
 
 def test_a_renamed_document_takes_its_vectors_along_where_its_title_stays(store: Store) -> None:

@@ -138,7 +138,8 @@ class SQLiteStore:
                 raise self._missing()
             n = row.number
             dimensions = MadeWith(**json.loads(row.made_with)).dimensions
-            holes = row.holes + delete(connection, n, [*removed, *(document.id for document in documents)])
+            gone = delete(connection, n, [*removed, *(document.id for document in documents)])
+            holes = row.holes + gone.passages
             connection.executemany(
                 f"INSERT INTO documents_{n} VALUES (?, ?, ?, ?)",
                 [(each.id, each.digest, each.title, metadata_json(each)) for each in documents],
@@ -152,9 +153,8 @@ class SQLiteStore:
                 holes = 0
             connection.execute(
                 "UPDATE collections SET corpus_version = ?1, complete = complete OR ?1 IS NOT NULL, holes = ?2,"
-                f" generation = generation + 1, documents = (SELECT count(*) FROM documents_{n}),"
-                f" passages = (SELECT count(*) FROM passages_{n}) WHERE number = ?3",
-                (corpus_version, holes, n),
+                " generation = generation + 1, documents = documents + ?3, passages = passages + ?4 WHERE number = ?5",
+                (corpus_version, holes, len(documents) - gone.documents, len(entries) - gone.passages, n),
             )
 
     def search(self, query: Query, made_with: MadeWith) -> list[Passage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import apsw
 
@@ -13,8 +14,15 @@ from ragc.retrieval._store import Entry, IndexedDocument
 from ragc.retrieval.stores.sqlite._sql import SHIFT
 
 
-def delete(connection: apsw.Connection, n: int, documents: Sequence[str]) -> int:
-    """Delete documents with their passages, and return how many passages there were."""
+class Deleted(NamedTuple):
+    """How many rows went."""
+
+    documents: int
+    passages: int
+
+
+def delete(connection: apsw.Connection, n: int, documents: Sequence[str]) -> Deleted:
+    """Delete documents with their passages, and return how many of either there were."""
     ids = json.dumps(list(documents))
     of_documents = f"SELECT number FROM passages_{n} WHERE document IN (SELECT value FROM json_each(?))"
     connection.execute(f"DELETE FROM texts_{n} WHERE rowid IN ({of_documents})", (ids,))
@@ -22,7 +30,7 @@ def delete(connection: apsw.Connection, n: int, documents: Sequence[str]) -> int
     connection.execute(f"DELETE FROM passages_{n} WHERE document IN (SELECT value FROM json_each(?))", (ids,))
     passages = connection.changes()
     connection.execute(f"DELETE FROM documents_{n} WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-    return passages
+    return Deleted(connection.changes(), passages)
 
 
 def close_holes(connection: apsw.Connection, n: int) -> None:
