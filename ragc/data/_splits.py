@@ -92,7 +92,8 @@ def recorded_splits(examples: Sequence[Example], path: Path) -> Splits:
     """
     recorded = _read(path)
     assigned = {example.id: example.split or recorded.get(example.id) for example in examples}
-    return Splits(**{name: tuple(e for e in examples if assigned[e.id] == name) for name in SPLITS})
+    train, validation, test = (tuple(e for e in examples if assigned[e.id] == name) for name in SPLITS)
+    return Splits(train, validation, test)
 
 
 def find_leaks(splits: Splits) -> None:

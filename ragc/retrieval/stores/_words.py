@@ -29,7 +29,9 @@ _local = _Local()
 def words(text: str) -> list[str]:
     """Return the words of `text` in order, case and accents folded."""
     data = text.encode("utf-8", "replace")
-    return list(_local.tokenizer(data, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False))
+    return list(
+        _local.tokenizer(data, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False)
+    )
 
 
 def asked_words(text: str) -> list[str]:

@@ -82,7 +82,15 @@ def test_every_key_stands_in_the_configuration_of_a_new_project() -> None:
     from ragc.cli._configuration import template
 
     words = set(re.findall(r"\w+", template("project.toml")))
-    tables = ["Settings", "ModelSettings", "EmbedderSettings", "Price", "EmbeddingPrice", "RerankerSettings", "RerankPrice"]
+    tables = [
+        "Settings",
+        "ModelSettings",
+        "EmbedderSettings",
+        "Price",
+        "EmbeddingPrice",
+        "RerankerSettings",
+        "RerankPrice",
+    ]
     for table in [*tables, "TaskSettings", "Budget", "Limits", "ChunkSettings"]:
         missing = set(getattr(project, table).model_fields) - words - {"name"}
         assert not missing, table

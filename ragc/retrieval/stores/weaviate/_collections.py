@@ -1,4 +1,4 @@
-"""The collections of one task on a server: one for each embedder and chunking, and the alias that names the current one.
+"""The collections of one task on a server: one for each embedder and chunking, and the alias that names the latest.
 
 An index that is made anew, with other settings, grows beside the one that is searched; when it is whole, the alias is
 moved and the old collection deleted. A search goes to the collection that its own settings name, so that it can never

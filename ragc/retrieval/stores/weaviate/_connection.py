@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 RETRIES = (0.2, 0.6)
 """Seconds to wait before a request is sent again that never reached the server; the client itself takes a minute."""
 
+# Else a child that forks after the first request hangs in its own first one. Read when grpc is first imported.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
+
 # What a fork left in the child: neither used nor closed there.
 _inherited: list[object] = []
 
@@ -84,7 +87,7 @@ class Connections:
             client.close()
         for loop, held in loops.items():
             if loop.is_running():
-                loop.call_soon_threadsafe(lambda held=held, loop=loop: loop.create_task(held.close()))
+                asyncio.run_coroutine_threadsafe(held.close(), loop)
             elif not loop.is_closed():
                 loop.run_until_complete(held.close())
             else:
@@ -123,14 +126,19 @@ class Connections:
         from weaviate import WeaviateClient
         from weaviate.embedded import EmbeddedOptions
 
-        assert self.server.embedded is not None
+        if self.server.embedded is None:
+            raise ValueError("not an embedded server")
         folder, version = self.server.embedded
         options = EmbeddedOptions(
             persistence_data_path=str(folder),
             version=version,
             port=self.server.port,
             grpc_port=self.server.grpc_port,
-            additional_env_vars={"DISABLE_TELEMETRY": "true", "LOG_LEVEL": "error", "DEFAULT_VECTORIZER_MODULE": "none"},
+            additional_env_vars={
+                "DISABLE_TELEMETRY": "true",
+                "LOG_LEVEL": "error",
+                "DEFAULT_VECTORIZER_MODULE": "none",
+            },
         )
         given = self._options()
         del given["connection_params"]
@@ -179,8 +187,8 @@ def _watch(client: WeaviateClient) -> None:
 
 
 def _watch_async(client: WeaviateAsyncClient) -> None:
-    stub = client._connection._grpc_stub
-    setattr(stub, "Search", _soon_async(stub.Search))  # noqa: B010  (has no types)
+    stub: Any = client._connection._grpc_stub
+    stub.Search = _soon_async(stub.Search)
 
 
 def _soon(call: Any) -> Any:

@@ -161,9 +161,7 @@ def _create(client: Any) -> None:
         client.collections.create(
             LOCKS,
             description=MARK,
-            properties=[
-                Property(name="beat", data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
-            ],
+            properties=[Property(name="beat", data_type=DataType.TEXT, index_filterable=False, index_searchable=False)],
             vector_config=Configure.Vectors.self_provided(vector_index_config=Configure.VectorIndex.none()),
         )
     except UnexpectedStatusCodeError:

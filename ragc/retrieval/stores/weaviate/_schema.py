@@ -95,9 +95,7 @@ def create(client: Any, server: Server, name: str) -> None:
                 distance_metric=VectorDistances.COSINE, quantizer=Configure.VectorIndex.Quantizer.none()
             )
         ),
-        inverted_index_config=Configure.inverted_index(
-            bm25_k1=1.2, bm25_b=0.75, stopwords_preset=StopwordsPreset.NONE
-        ),
+        inverted_index_config=Configure.inverted_index(bm25_k1=1.2, bm25_b=0.75, stopwords_preset=StopwordsPreset.NONE),
         multi_tenancy_config=Configure.multi_tenancy(enabled=True) if server.tenant else None,
         replication_config=Configure.replication(factor=server.replicas) if server.replicas else None,
         sharding_config=Configure.sharding(desired_count=server.shards)

@@ -212,7 +212,7 @@ class WeaviateStore:
             state, begun = view
             ask = asked(query, state) if can_hold(query.conditions) else None
             try:
-                answer = (yield lambda collection: collection.query.hybrid(**ask.arguments)) if ask else None
+                answer = (yield _hybrid(ask.arguments)) if ask else None
             except Missing:
                 raise self._other() from None
             except StoreError as error:
@@ -244,9 +244,7 @@ class WeaviateStore:
                 continue
             where = all_of([has_field(condition.field), state.where])
             try:
-                answer = yield lambda collection, where=where: collection.query.fetch_objects(
-                    filters=where, limit=1, return_properties=["document"]
-                )
+                answer = yield _any(where)
             except StoreError as error:
                 raise self._unknown_field(query, error) from None
             if not answer.objects:
@@ -282,6 +280,14 @@ def _passages(collection: Any, state: State, documents: Sequence[str]) -> list[P
         if each.properties.get("rest") and state.counts(each.properties)
     ]
     return sorted(found, key=lambda passage: (passage.document, passage.start, passage.id))
+
+
+def _hybrid(arguments: dict[str, Any]) -> Request:
+    return lambda collection: collection.query.hybrid(**arguments)
+
+
+def _any(where: Any) -> Request:
+    return lambda collection: collection.query.fetch_objects(filters=where, limit=1, return_properties=["document"])
 
 
 def _passages_of(end: StopIteration) -> list[Passage]:
