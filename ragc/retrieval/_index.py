@@ -16,7 +16,7 @@ from ragc.retrieval._chunking import Chunker, described
 from ragc.retrieval._filters import Filters, parse_filters
 from ragc.retrieval._passage import Passage, indexed_text
 from ragc.retrieval._query import Query
-from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
+from ragc.retrieval._store import AsyncStore, CollectionState, Entry, IndexedDocument, MadeWith, Store
 from ragc.retrieval.embedders._embedder import Embedder, NotEmbedded
 from ragc.retrieval.rerankers import Rerankers, candidates, named
 
@@ -180,18 +180,31 @@ class Index:
         ConfigError on k or alpha out of range, on filters that are none and on an unknown reranker, and what a reranker
         raises.
         """
-        chosen = named(reranker)
-        asked = Query(query, None, k, alpha, fetch_k, with_those_in_force(parse_filters(filters)))
-        if chosen is not None:
-            asked = replace(asked, k=candidates(k, fetch_k))
-        if alpha > 0:
-            asked = replace(asked, vector=self._embedder.embed_query(query))
+        asked, chosen = self._asked(query, k, alpha, fetch_k, filters, reranker), named(reranker)
         found = _placed(self._store.search(asked, self.made_with))
         return found if chosen is None else self.rerankers.get(chosen).rerank(query, found)[:k]
 
-    async def asearch(self, query: str, **asked: Any) -> list[Passage]:
-        """Unlike `search`: does not block the event loop."""
-        return await asyncio.to_thread(self.search, query, **asked)
+    async def asearch(
+        self,
+        query: str,
+        *,
+        k: int = 5,
+        alpha: float = 0.5,
+        fetch_k: int | None = None,
+        filters: Filters | None = None,
+        reranker: str | None = None,
+    ) -> list[Passage]:
+        """Unlike `search`: does not block the event loop. The embedder and a reranker are asked in a thread."""
+        store = self._store
+        if not isinstance(store, AsyncStore):
+            return await asyncio.to_thread(
+                self.search, query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters, reranker=reranker
+            )
+        asked = await asyncio.to_thread(self._asked, query, k, alpha, fetch_k, filters, reranker)
+        found, chosen = _placed(await store.asearch(asked, self.made_with)), named(reranker)
+        if chosen is None:
+            return found
+        return (await asyncio.to_thread(self.rerankers.get(chosen).rerank, query, found))[:k]
 
     def rankings(self, query: str, alphas: Sequence[float], *, k: int) -> list[list[Passage]]:
         """Return what `search` does for each of `alphas`; the query is embedded once."""
@@ -269,6 +282,16 @@ class Index:
         self._store.close()
         self._embedder.close()
         self.rerankers.close()
+
+    def _asked(
+        self, query: str, k: int, alpha: float, fetch_k: int | None, filters: Filters | None, reranker: str | None
+    ) -> Query:
+        """What the store is asked for."""
+        chosen = named(reranker)
+        asked = Query(query, None, k, alpha, fetch_k, with_those_in_force(parse_filters(filters)))
+        if chosen is not None:
+            asked = replace(asked, k=candidates(k, fetch_k))
+        return replace(asked, vector=self._embedder.embed_query(query)) if alpha > 0 else asked
 
     def _checked(self) -> CollectionState:
         state = self._store.state()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._query import Query
@@ -79,7 +79,9 @@ class Store(Protocol):
     when a condition names a field that no document of the collection has.
 
     **Transactions.** `write` takes effect whole or not at all, and so does `reset`. A reader sees one state during one
-    search, never a document with half of its passages. A process that is killed leaves what it wrote before.
+    search, never a document with half of its passages. A process that is killed leaves what it wrote before. What was
+    written is found by everybody when `write` returns, or inside `updating` when that block ends; a store on a server
+    may let others see it up to a second before or after a `write` inside the block, but never a part of it.
 
     **Concurrency.** Every method may be called from many threads at once, and after a fork from the child. Many
     processes read while one writes. Updates keep out of each other's way by `updating`.
@@ -95,7 +97,12 @@ class Store(Protocol):
         """Return what the collection holds; None when there is no such collection (or no database yet)."""
 
     def reset(self, made_with: MadeWith) -> None:
-        """Make the collection anew and empty; what it held is deleted."""
+        """Make the collection anew and empty; what it held is deleted.
+
+        A store that keeps collections side by side may leave what was made with something else to its readers until
+        the new one mirrors a whole corpus, and take up what an unfinished update with the same settings left:
+        `documents` says what that is.
+        """
 
     def documents(self) -> dict[str, str]:
         """Return the id and digest of every document in the collection."""
@@ -125,3 +132,11 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give back connections. The store can be used again afterwards and opens new ones."""
+
+
+@runtime_checkable
+class AsyncStore(Protocol):
+    """A store whose client has an event loop's own way to search; others are asked in a thread."""
+
+    async def asearch(self, query: Query, made_with: MadeWith) -> list[Passage]:
+        """Unlike `Store.search`: awaits the database, and blocks neither the event loop nor a thread."""
