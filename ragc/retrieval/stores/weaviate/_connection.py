@@ -192,7 +192,7 @@ def _watch_async(client: WeaviateAsyncClient) -> None:
 
 
 def _soon(call: Any) -> Any:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     def again(*args: Any, **kwargs: Any) -> Any:
         for wait in (*RETRIES, None):
@@ -210,7 +210,7 @@ def _soon(call: Any) -> Any:
 
 
 def _soon_async(call: Any) -> Any:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     async def again(*args: Any, **kwargs: Any) -> Any:
         for wait in (*RETRIES, None):

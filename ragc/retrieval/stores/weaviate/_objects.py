@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from ragc._messages import counted
@@ -15,8 +18,14 @@ from ragc.retrieval._store import IndexedDocument
 from ragc.retrieval.stores.weaviate._schema import fields, passage_properties
 from ragc.retrieval.stores.weaviate._search import DEEPEST
 
-BATCH = 256
+BATCH = 128
 """Objects in one request."""
+WRITERS = 4
+"""Requests at a time."""
+SAMPLE = 2000
+"""How many passages words are counted in."""
+FEW = 1000
+"""With fewer passages than that every word counts: there is little to gain, and words are quickly in half of them."""
 AGAIN = (0.2, 1.0)
 """Seconds to wait before objects that failed are sent again."""
 CHUNK = 200
@@ -67,20 +76,24 @@ def objects_of(document: IndexedDocument, version: str, generation: int) -> list
 
 
 def insert(collection: Any, objects: Sequence[Any]) -> None:
-    """Write all objects. Those that fail are sent again; StoreError names what then still fails."""
-    for start in range(0, len(objects), BATCH):
-        batch, failed = list(objects[start : start + BATCH]), {}
-        for wait in (*AGAIN, None):
-            failed = _failed(collection, batch)
-            if not failed:
-                break
-            if wait is not None:
-                batch = [batch[number] for number in failed]
-                time.sleep(wait)
-        if failed:
-            names = ", ".join(f"{batch[number].properties['document']} ({batch[number].uuid})" for number in failed)
-            reason = next(iter(failed.values()))
-            raise StoreError(f"{counted(len(failed), 'passage')} not written, {names[:400]}: {reason[:200]}")
+    """Write all objects, several requests at a time. StoreError names what fails and goes on failing."""
+    batches = [list(objects[start : start + BATCH]) for start in range(0, len(objects), BATCH)]
+    with ThreadPoolExecutor(WRITERS, "ragc-weaviate") as pool:
+        for future in [pool.submit(_insert, collection, batch) for batch in batches]:
+            future.result()
+
+
+def _insert(collection: Any, batch: list[Any]) -> None:
+    for wait in (*AGAIN, None):
+        failed = _failed(collection, batch)
+        if not failed:
+            return
+        batch = [batch[number] for number in failed]
+        if wait is not None:
+            time.sleep(wait)
+    names = ", ".join(f"{one.properties['document']} ({one.uuid})" for one in batch)
+    reason = next(iter(failed.values()))
+    raise StoreError(f"{counted(len(batch), 'passage')} not written, {names[:400]}: {reason[:200]}")
 
 
 def _failed(collection: Any, batch: list[Any]) -> dict[int, str]:
@@ -102,6 +115,16 @@ def delete(collection: Any, where: Any) -> None:
             raise StoreError(f"{counted(answer.failed, 'passage')} not deleted; run the command again")
         if answer.matches < DEEPEST:
             return
+
+
+def frequent_words(collection: Any, passages: int) -> tuple[str, ...]:
+    """Return the words in more than half of the passages, of which the first ones are a sample: ids are digests."""
+    if passages < FEW:
+        return ()
+    sample = islice(collection.iterator(return_properties=["body"], cache_size=1000), SAMPLE)
+    bodies = [set(body.split()) for each in sample if (body := each.properties.get("body"))]
+    counts = Counter(word for body in bodies for word in body)
+    return tuple(sorted(word for word, count in counts.items() if 2 * count > len(bodies)))
 
 
 def among(

@@ -31,6 +31,8 @@ class Asked(NamedTuple):
     weight: float
     """What scores are multiplied with: the weight of the one leg, where the other has nothing to look for."""
     k: int
+    shortened: bool
+    """Whether frequent words were left out."""
 
     def found(self, objects: Sequence[Any]) -> list[Passage]:
         """Return the passages of the answer, best first."""
@@ -47,11 +49,16 @@ class Asked(NamedTuple):
         )
 
 
-def asked(query: Query, state: State) -> Asked | None:
-    """Return what to send for `query` as long as `state` holds; None: there is nothing to look for."""
+def asked(query: Query, state: State, *, every_word: bool = False) -> Asked | None:
+    """Return what to send for `query` as long as `state` holds; None: there is nothing to look for.
+
+    Frequent words are left out where there are others, unless `every_word`.
+    """
     from weaviate.classes.query import HybridFusion, MetadataQuery
 
-    text = " ".join(asked_words(query.text)) if query.alpha < 1 else ""
+    words = asked_words(query.text) if query.alpha < 1 else []
+    rare = [] if every_word else [word for word in words if word not in state.frequent]
+    text = " ".join(rare or words)
     vector = list(query.vector) if query.alpha > 0 and query.vector is not None and any(query.vector) else None
     if not text and vector is None:
         return None
@@ -71,4 +78,4 @@ def asked(query: Query, state: State) -> Asked | None:
         "return_metadata": MetadataQuery(score=True, explain_score=True),
         "return_properties": READ,
     }
-    return Asked(arguments, weight, query.k)
+    return Asked(arguments, weight, query.k, 0 < len(rare) < len(words))

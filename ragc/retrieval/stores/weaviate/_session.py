@@ -14,7 +14,7 @@ from typing import Any
 from ragc.retrieval._store import IndexedDocument
 from ragc.retrieval.stores.weaviate._collections import Collections
 from ragc.retrieval.stores.weaviate._lock import Lease, put
-from ragc.retrieval.stores.weaviate._objects import among, delete, insert, objects_of, version_of
+from ragc.retrieval.stores.weaviate._objects import among, delete, frequent_words, insert, objects_of, version_of
 from ragc.retrieval.stores.weaviate._schema import field_name, fields, filtered, sortable
 from ragc.retrieval.stores.weaviate._state import FRESH, GRACE, STATE_ID, State
 
@@ -29,6 +29,7 @@ class Session:
         self._known: set[str] = set()
         self._torn = False
         self._committed = 0.0
+        self._own: dict[str, tuple[str, int]] | None = None
 
     def reset(self, state: State) -> str:
         """Begin to build what `state` is made with, or take up what another build with the same left; return where."""
@@ -69,6 +70,10 @@ class Session:
         )
         self._commit(name, state)
         self._torn = False
+        if self._own is not None:
+            for id_ in gone:
+                del self._own[id_]
+            self._own |= {each.id: (versions[each.id], len(each.entries)) for each in changed}
         return state
 
     def end(self) -> State | None:
@@ -80,6 +85,9 @@ class Session:
             return None
         state = self._cleared(self._name, state)
         state = replace(state, moving=False)
+        if state.complete and abs(state.passages - state.counted) > state.counted / 10:
+            frequent = frequent_words(self._collections.use(self._name), state.passages)
+            state = replace(state, frequent=frequent, counted=state.passages)
         self._commit(self._name, state)
         # So that whoever looks after this returns finds what was written.
         self._wait(FRESH)
@@ -114,7 +122,9 @@ class Session:
     def _held(self, collection: Any, state: State, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """The version and the number of passages of each of these documents that is there."""
         if not state.documents:
-            return {}
+            self._own = {}  # all that there will be is this session's, so that it knows without asking
+        if self._own is not None:
+            return {id_: self._own[id_] for id_ in ids if id_ in self._own}
         found: dict[str, tuple[str, int]] = {}
         properties = ["document", "version", "since", "key"]
         for each in among(collection, field_name("document"), [sortable(id_) for id_ in ids], properties):

@@ -37,6 +37,10 @@ class State:
     passages: int = 0
     dead: tuple[str, ...] = ()
     """Versions of documents that were replaced or removed and whose passages are not yet deleted."""
+    frequent: tuple[str, ...] = ()
+    """Words that stand in more than half of the passages: they decide nothing in SQLite's BM25, and much in this one."""
+    counted: int = 0
+    """How many passages there were when words were last counted."""
     moving: bool = True
     """Whether there may be passages that do not count. Where there are none, a search needs no filter for it."""
 
@@ -72,4 +76,11 @@ class State:
     def read(cls, properties: dict[str, Any]) -> State:
         """Unlike `written`: from the properties to the state."""
         data = json.loads(properties["state"])
-        return cls(**{**data, "made_with": MadeWith(**data["made_with"]), "dead": tuple(data["dead"])})
+        return cls(
+            **{
+                **data,
+                "made_with": MadeWith(**data["made_with"]),
+                "dead": tuple(data["dead"]),
+                "frequent": tuple(data["frequent"]),
+            }
+        )

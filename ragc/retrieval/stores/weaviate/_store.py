@@ -25,7 +25,7 @@ from ragc.retrieval.stores.weaviate._filters import all_of, can_hold, has_field
 from ragc.retrieval.stores.weaviate._lock import locked
 from ragc.retrieval.stores.weaviate._objects import among
 from ragc.retrieval.stores.weaviate._schema import READ, field_name, passage_of, sortable
-from ragc.retrieval.stores.weaviate._search import asked
+from ragc.retrieval.stores.weaviate._search import Asked, asked
 from ragc.retrieval.stores.weaviate._server import Server
 from ragc.retrieval.stores.weaviate._session import Session
 from ragc.retrieval.stores.weaviate._state import FRESH, GRACE, State
@@ -218,6 +218,10 @@ class WeaviateStore:
             except StoreError as error:
                 raise self._unknown_field(query, error) from None
             found = ask.found(answer.objects) if ask and answer else []
+            if ask and ask.shortened and len(found) < min(query.k, state.passages):
+                ask = asked(query, state, every_word=True)
+                answer = (yield _hybrid(ask)) if ask else None
+                found = ask.found(answer.objects) if ask and answer else []
             if not found and query.conditions and state.documents:
                 yield from self._checked_fields(query, state)
             if time.monotonic() - begun <= GRACE:
@@ -269,6 +273,10 @@ class WeaviateStore:
         return StoreError(
             f"{self.location}: the index of {self._task} was made anew with other settings; open it again"
         )
+
+
+def _hybrid(ask: Asked) -> Request:
+    return lambda collection: collection.query.hybrid(**ask.arguments)
 
 
 def _passages(collection: Any, state: State, documents: Sequence[str]) -> list[Passage]:
