@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.postgres import PostgresServer, running_postgres
 from contract.servers import delete_collections
 from contract.stores import MADE_WITH
 from ragc.retrieval import Store, open_store
@@ -17,7 +18,7 @@ OpenStore = Callable[..., Store]
 """open_(collection="handbook", read_only=False) -> Store, all on the same database."""
 
 
-STORES = ["sqlite_url", "weaviate_url"]
+STORES = ["sqlite_url", "weaviate_url", "postgres_url"]
 """The fixtures that give the URL of an empty database, one a store; one that cannot be reached skips, saying why."""
 
 
@@ -37,7 +38,18 @@ def weaviate_url() -> Iterator[str]:
     delete_collections(server, name)
 
 
-CUT_BY_ID = {"sqlite_url"}
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    return f"{postgres_server.url}?collection=test_{uuid.uuid4().hex}"
+
+
+CUT_BY_ID = {"sqlite_url", "postgres_url"}
 """Where a leg that has to be cut through equal scores is cut in the order of ids; elsewhere, where the server does."""
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STORES = {
     "sqlite": "sqlite",
+    "postgresql": "postgres",
     "weaviate": "weaviate",
     "weaviate+cloud": "weaviate",
     "weaviate+embedded": "weaviate",
