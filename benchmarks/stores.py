@@ -109,6 +109,7 @@ def _measure(
     store = open_store(url, root=ROOT, collection="bench")
     try:
         passages = sum(len(document.entries) for document in documents)
+        store.state()  # which connects
         begun = time.perf_counter()
         with store.updating():
             store.reset(made_with)

@@ -104,6 +104,13 @@ class Collections:
             config = self._connections.client.collections.use(name).config.get()
         return check_schema(config, self._server, name)
 
+    def name(self, name: str) -> None:
+        """Have the alias name this collection, where there is no alias yet."""
+        client = self._connections.client
+        with told(self._server):
+            if client.alias.get(alias_name=self.alias) is None:
+                client.alias.create(alias_name=self.alias, target_collection=name)
+
     def switch(self, name: str) -> None:
         """Have the alias name this collection, and delete what was built for it before."""
         client = self._connections.client

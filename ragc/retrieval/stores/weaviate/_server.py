@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class Server:
             for name, most in (("grpc_port", 65535), ("port", 65535), ("replicas", 99), ("shards", 9999))
             if name in given
         }
+        if "tenant" in given and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given["tenant"]):
+            raise ConfigError(f"store {address.shown}: a tenant is called by 1 to 64 letters, digits, - and _")
         key_env = given.get("key_env", "WEAVIATE_API_KEY")
         hide_variable(key_env)
         tls, embedded = address.scheme == "weaviate+cloud", None

@@ -38,7 +38,7 @@ class State:
     dead: tuple[str, ...] = ()
     """Versions of documents that were replaced or removed and whose passages are not yet deleted."""
     frequent: tuple[str, ...] = ()
-    """Words that stand in more than half of the passages: they decide nothing in SQLite's BM25, and much in this one."""
+    """Words that stand in more than half of the passages: nothing in SQLite's BM25, and much in this one."""
     counted: int = 0
     """How many passages there were when words were last counted."""
     moving: bool = True

@@ -170,7 +170,7 @@ class WeaviateStore:
             try:
                 found = self._found()
                 if found is not None and found[1].complete and self._building is None:
-                    self._collections.switch(found[0])  # one that was killed did not come to it
+                    self._collections.name(found[0])  # one that was killed did not come to it
                 yield session
                 with told(self._server):
                     session.end()

@@ -47,6 +47,11 @@ def _error(server: Server, error: Exception) -> StoreError:
         return StoreError(f"{server.shown} refuses the key in {server.key_env}, or there is none; export the right one")
     if re.search(r"could not find class|class .{0,200}not found|does not exist in schema|tenant not found", said, re.I):
         return Missing(f"{server.shown}: {said[:MOST]}")
+    if re.search(r"no such prop with name '(?!f_)", said):
+        return StoreError(
+            f"{server.shown}: the schema of a collection does not match what ragc makes; delete it, or add "
+            f"?collection=NAME to `store` ({said[-MOST:]})"
+        )
     if isinstance(error, theirs.WeaviateGRPCUnavailableError):
         return StoreError(
             f"{server.shown} answers, but not by gRPC at {server.grpc_host}:{server.grpc_port}; "
