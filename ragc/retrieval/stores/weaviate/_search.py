@@ -59,7 +59,9 @@ def asked(query: Query, state: State, *, every_word: bool = False) -> Asked | No
     words = asked_words(query.text) if query.alpha < 1 else []
     rare = [] if every_word else [word for word in words if word not in state.frequent]
     text = " ".join(rare or words)
-    vector = list(query.vector) if query.alpha > 0 and query.vector is not None and any(query.vector) else None
+    vector = query.vector.tolist() if query.alpha > 0 and query.vector is not None else None
+    if vector is not None and not any(vector):
+        vector = None
     if not text and vector is None:
         return None
     alpha, weight = float(query.alpha), 1.0

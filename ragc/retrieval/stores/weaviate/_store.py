@@ -212,7 +212,7 @@ class WeaviateStore:
             state, begun = view
             ask = asked(query, state) if can_hold(query.conditions) else None
             try:
-                answer = (yield _hybrid(ask.arguments)) if ask else None
+                answer = (yield _hybrid(ask)) if ask else None
             except Missing:
                 raise self._other() from None
             except StoreError as error:
@@ -288,10 +288,6 @@ def _passages(collection: Any, state: State, documents: Sequence[str]) -> list[P
         if each.properties.get("rest") and state.counts(each.properties)
     ]
     return sorted(found, key=lambda passage: (passage.document, passage.start, passage.id))
-
-
-def _hybrid(arguments: dict[str, Any]) -> Request:
-    return lambda collection: collection.query.hybrid(**arguments)
 
 
 def _any(where: Any) -> Request:
