@@ -55,7 +55,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     type=float,
     callback=_check_score,
     metavar="SCORE",
-    help="Exit 1 when the score, 0 to 1, is below this.",
+    help="Exit 1 when the score (0 to 1, as in --json) is below this.",
 )
 @click.option("--retrieval", is_flag=True, help="Score what retrieval alone finds for a TASK; no model is asked.")
 @click.option("--k", metavar="N,…", callback=_numbers, help="With --retrieval: passages. Default: 1,3,5,10.")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import dspy
@@ -30,12 +31,14 @@ from ragc.errors import ConfigError
 from ragc.evaluation import Evaluator, load_metric, recall_of
 from ragc.models import Amounts, Gateway, context_window, make_adapter, make_lm, prepare_model, token_counter
 from ragc.project import load_program
-from ragc.retrieval import Index, Retrieve, Unembedded, bind, candidates, check_embedder, is_local
+from ragc.retrieval import Index, Remembered, Retrieve, Unembedded, bind, candidates, check_embedder, is_local
 
 if TYPE_CHECKING:
     from ragc.project import ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
+COUNTED = 4096
+"""Texts whose number of tokens is remembered in a run."""
 QUESTION_TOKENS = 32
 """Tokens that a question is taken to have, where none is known."""
 
@@ -138,11 +141,21 @@ class Bench:
     def bind(self, program: dspy.Module) -> None:
         """Binds every retriever in `program` to the index, with a token budget where the model's context is known."""
         settings = self.project.settings.lm
-        bind(program, self.index, token_counter(settings))
+        bind(program, self._searched, self._count_tokens)
         window = context_window(settings)
         for _, retrieve in program.named_sub_modules(type_=Retrieve):
             if retrieve.max_tokens is None and window is not None:
                 retrieve.max_tokens = window // 2
+
+    @cached_property
+    def _searched(self) -> Index:
+        """The index for this run, which searches once for what each candidate asks, where that is no call."""
+        return Remembered(self.index) if is_local(self.project.settings.embedder) else self.index
+
+    @cached_property
+    def _count_tokens(self) -> Callable[[str], int]:
+        """Counts each passage once: the same ones are found for many questions."""
+        return lru_cache(maxsize=COUNTED)(token_counter(self.project.settings.lm))
 
     def unasked(self, program: dspy.Module) -> dspy.Module:
         """`program` for an estimate: a copy that retrieves without a call, where one would be made."""

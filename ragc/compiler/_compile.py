@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         raise RagcError(f'task "{chosen.name}" has no optimizer: set one in [tool.ragc.tasks.{chosen.name}]')
     function = load_optimizer(found, name)
     values = optimizer_settings(function, settings or {})
-    caps = Budget() if replay else Budget.from_flags(chosen.budget, **(budget or {}))
+    caps = Budget() if replay else _caps(chosen.budget, budget or {})
     check_target(target or found.compiled_path(chosen))
     started = time.perf_counter()
     opened: list[Opened] = []
@@ -125,6 +126,16 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
             result = compilation.dry(exact=exact) if dry_run else compilation.whole()
             teller.result(result.as_json())
             return result
+
+
+def _caps(configured: Budget, given: Mapping[str, Any]) -> Budget:
+    """The configured budget with the caps that were given. Raises ConfigError for one of another name, or no cap."""
+    for name in given:
+        if name not in Budget.model_fields:
+            near = get_close_matches(name, Budget.model_fields, n=1)
+            hint = f'. Did you mean "{near[0]}"?' if near else ""
+            raise ConfigError(f'budget: unknown cap "{name}": expected {", ".join(Budget.model_fields)}{hint}')
+    return Budget.from_flags(configured, **given)
 
 
 def _refuse_secrets(bench: Bench, values: Mapping[str, Any]) -> None:

@@ -81,6 +81,11 @@ class Teller:
             self._write("result", value)
 
     def _hand_on(self, event: Event) -> None:
+        if self._file is not None:
+            self._append(event)
+        self._listener(event)
+
+    def _append(self, event: Event) -> None:
         match event:
             case Working():
                 self._write("working", {**asdict(event), "seen": None if event.seen is None else asdict(event.seen)})
@@ -88,7 +93,6 @@ class Teller:
                 self._write("finished", asdict(event))
             case Warned():
                 self._write("warned", asdict(event))
-        self._listener(event)
 
     def _tell_notes(self) -> None:
         """What the gateway wants a person to know, once."""

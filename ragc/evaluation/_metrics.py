@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections import Counter
 from collections.abc import Callable
@@ -107,6 +108,12 @@ def load_metric(project: Project, spec: str) -> Metric:
     function = load_object(project, spec, "metric")
     if not callable(function):
         raise ConfigError(f'metric "{spec}": not a function but {type(function).__name__}')
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError as error:
+        raise ConfigError(f'metric "{spec}": expected a function of example and prediction ({error})') from error
+    except ValueError:  # of a built-in function nothing is known
+        pass
     return _checked(spec, function)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ragc.retrieval._passage import Passage, passage_id
     from ragc.retrieval._passages import Passages
     from ragc.retrieval._query import Query
+    from ragc.retrieval._remembered import Remembered
     from ragc.retrieval._retrieve import Retrieve, bind
     from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
     from ragc.retrieval.embedders import Embedder, Unembedded, check_embedder, is_local, make_embedder
@@ -43,6 +44,7 @@ _HOME = {
     "Passage": "_passage",
     "Passages": "_passages",
     "Query": "_query",
+    "Remembered": "_remembered",
     "Reranker": "rerankers",
     "Rerankers": "rerankers",
     "Retrieve": "_retrieve",
@@ -87,6 +89,7 @@ __all__ = [
     "Passage",
     "Passages",
     "Query",
+    "Remembered",
     "Reranker",
     "Rerankers",
     "Retrieve",

@@ -71,6 +71,9 @@ def own(tmp_path: Path) -> Project:
         "def nan(example, prediction): return float('nan')\n"
         "def big(example, prediction): return 7\n"
         "def word(example, prediction): return 'good'\n"
+        "def alone(prediction): return 1\n"
+        "def many(example, prediction, trace): return 1\n"
+        "def traced(example, prediction, trace=None): return 1\n"
         "def broken(example, prediction): raise KeyError('colour')\n",
         "utf-8",
     )
@@ -87,6 +90,18 @@ def test_own_metric_returns_a_number_or_a_score(own: Project) -> None:
 def test_own_metric_off_the_scale_is_an_error(own: Project, name: str) -> None:
     with pytest.raises(ConfigError, match=f'metric "own_metrics:{name}" returned .* on example "e"'):
         score(f"own_metrics:{name}", "x", "y", project=own)
+
+
+@pytest.mark.parametrize("name", ["alone", "many"])
+def test_own_metric_that_cannot_take_example_and_prediction_is_refused(own: Project, name: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f'metric "own_metrics:{name}": expected a function of example and prediction'
+    ):
+        load_metric(own, f"own_metrics:{name}")
+
+
+def test_own_metric_may_take_more_that_has_a_default(own: Project) -> None:
+    assert score("own_metrics:traced", "x", "y", project=own) == 1
 
 
 def test_own_metric_that_raises_is_an_error(own: Project) -> None:
