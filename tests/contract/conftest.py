@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.postgres import PostgresServer, running_postgres
-from contract.servers import delete_collections
+from contract.servers import delete_collections, delete_qdrant_collections
 from contract.stores import MADE_WITH
 from ragc.retrieval import Store, open_store
 
@@ -18,7 +18,7 @@ OpenStore = Callable[..., Store]
 """open_(collection="handbook", read_only=False) -> Store, all on the same database."""
 
 
-STORES = ["sqlite_url", "weaviate_url", "postgres_url"]
+STORES = ["sqlite_url", "weaviate_url", "postgres_url", "qdrant_local_url", "qdrant_url"]
 """The fixtures that give the URL of an empty database, one a store; one that cannot be reached skips, saying why."""
 
 
@@ -47,6 +47,22 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> str:
     return f"{postgres_server.url}?collection=test_{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def qdrant_local_url(tmp_path: Path) -> str:
+    return f"qdrant+local:///{tmp_path}/qdrant?collection=test"
+
+
+@pytest.fixture
+def qdrant_url() -> Iterator[str]:
+    """A real server, 1.20 or newer: QDRANT_URL, such as qdrant://127.0.0.1:6333."""
+    server = os.environ.get("QDRANT_URL")
+    if not server:
+        pytest.skip("QDRANT_URL names no Qdrant server")
+    name = f"test{uuid.uuid4().hex}"
+    yield f"{server}{'&' if '?' in server else '?'}collection={name}"
+    delete_qdrant_collections(server, name)
 
 
 CUT_BY_ID = {"sqlite_url", "postgres_url"}

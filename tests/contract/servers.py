@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores.qdrant._connection import Connection
+from ragc.retrieval.stores.qdrant._server import Server as QdrantServer
 from ragc.retrieval.stores.weaviate._connection import Connections
 from ragc.retrieval.stores.weaviate._server import Server
 
@@ -20,3 +22,13 @@ def delete_collections(url: str, name: str) -> None:
         if collection.startswith(name):
             client.collections.delete(collection)
     connections.close()
+
+
+def delete_qdrant_collections(url: str, name: str) -> None:
+    """Delete every collection on the Qdrant server whose name begins with `name`."""
+    connection = Connection(QdrantServer.at(Address(url, Path("/"), "any")))
+    with connection.lent() as client:
+        for collection in client.get_collections().collections:
+            if collection.name.startswith(name):
+                client.delete_collection(collection.name)
+    connection.close()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 STORES = {
     "sqlite": "sqlite",
     "postgresql": "postgres",
+    "qdrant": "qdrant",
+    "qdrant+local": "qdrant",
     "weaviate": "weaviate",
     "weaviate+cloud": "weaviate",
     "weaviate+embedded": "weaviate",

@@ -115,7 +115,7 @@ def vector_leg(
 def read_passages(connection: Connection, table: str, fused: Sequence[Fused]) -> list[Passage]:
     """Return the passages of a fused ranking, in its order."""
     sql = f"SELECT number, content FROM {table.format('passages')} WHERE number = ANY(%s)"
-    rows = dict(run(connection, sql, [[each.key for each in fused]]).fetchall())
+    rows: dict[int, str] = dict(run(connection, sql, [[each.key for each in fused]]).fetchall())
     return [
         _passage(each.key, rows[each.key], score=each.score, text_score=each.text_score, vector_score=each.vector_score)
         for each in fused

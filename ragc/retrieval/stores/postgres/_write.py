@@ -35,11 +35,11 @@ def delete(connection: Connection, table: str, documents: Sequence[str]) -> Chan
     if not gone:
         return Change(0, 0, 0)
     passages = table.format("passages")
-    # In the order of words, as every writer changes them.
     run(
         connection,
         f"UPDATE {table.format('words')} AS w SET passages = w.passages - gone.times"
-        f" FROM (SELECT lexeme, count(*) AS times FROM {passages} AS p, unnest(p.body) WHERE p.document = ANY(%s) GROUP BY lexeme) AS gone"
+        f" FROM (SELECT lexeme, count(*) AS times FROM {passages} AS p, unnest(p.body)"
+        " WHERE p.document = ANY(%s) GROUP BY lexeme) AS gone"
         " WHERE w.word = gone.lexeme",
         [hashes],
     )

@@ -1,0 +1,177 @@
+"""How several writes take effect as one, in a database that has no transactions: for Qdrant and Pinecone.
+
+Every record has the generation (`since`) at which it was written and the version of its document. One more record, the
+state, has the generation that counts and the versions that no longer do. Records are only ever added and deleted: a
+reader that knows the state sees what belongs to it, whatever is added meanwhile, until what is gone is deleted. That
+comes after the next state, so a reader that finds the state unchanged at its end has seen all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from ragc.errors import StoreError
+from ragc.retrieval._passage import Passage, Scalar
+from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
+
+
+@dataclass(frozen=True)
+class State:
+    """What a collection says of itself."""
+
+    made_with: MadeWith
+    corpus_version: str | None = None
+    complete: bool = False
+    generation: int = 0
+    """The newest one that counts; what was written for a later one is not there yet."""
+    documents: int = 0
+    passages: int = 0
+    dead: tuple[str, ...] = ()
+    """Versions of documents that were replaced or removed and whose records are not yet deleted."""
+
+    @property
+    def public(self) -> CollectionState:
+        """As the protocol has it."""
+        return CollectionState(self.made_with, self.corpus_version, self.complete, self.documents, self.passages)
+
+    def written(self) -> str:
+        """The state as text."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def read(cls, text: str) -> State:
+        """Unlike `written`: from the text to the state."""
+        data = json.loads(text)
+        return cls(**{**data, "made_with": MadeWith(**data["made_with"]), "dead": tuple(data["dead"])})
+
+
+class Records(Protocol):
+    """What a write needs of the database. Raises StoreError on whatever it objects to."""
+
+    def held(self, state: State, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """The version and the number of passages of each of these documents that the state counts."""
+
+    def insert(self, documents: Mapping[str, IndexedDocument], generation: int) -> None:
+        """Add the records of documents, by their versions."""
+
+    def delete_later(self, generation: int) -> None:
+        """Delete what was written for a generation after this one."""
+
+    def delete_versions(self, versions: Sequence[str]) -> None:
+        """Delete the records of these versions, once no reader can still want them."""
+
+    def commit(self, state: State) -> None:
+        """Replace the state."""
+
+
+def write(
+    records: Records,
+    state: State,
+    documents: Sequence[IndexedDocument],
+    removed: Sequence[str],
+    corpus_version: str | None,
+) -> State:
+    """Put documents in place of those with the same ids, delete others, and return the state that counts from then on.
+
+    What a writer left that was killed or failed is deleted before. Only one may write at a time.
+    """
+    for document in documents:
+        check_vectors(document, state.made_with.dimensions)
+    records.delete_later(state.generation)
+    last = {document.id: document for document in documents}
+    versions = {id_: version_of(document) for id_, document in last.items()}
+    held = records.held(state, list(dict.fromkeys([*removed, *last])))
+    changed = {versions[id_]: each for id_, each in last.items() if held.get(id_, ("", 0))[0] != versions[id_]}
+    if changed.keys() & set(state.dead):
+        state = tidied(records, state)  # a document as it was before: the same records, so they must be gone
+    records.insert(changed, state.generation + 1)
+    ids = {each.id for each in changed.values()}
+    gone = {id_: held[id_] for id_ in {*(set(removed) - set(last)), *ids} if id_ in held}
+    state = replace(
+        state,
+        generation=state.generation + 1,
+        corpus_version=corpus_version,
+        complete=state.complete or corpus_version is not None,
+        documents=state.documents + len(changed) - len(gone),
+        passages=state.passages
+        + sum(len(each.entries) for each in changed.values())
+        - sum(passages for _, passages in gone.values()),
+        dead=(*state.dead, *sorted(version for version, _ in gone.values())),
+    )
+    records.commit(state)
+    return state
+
+
+def tidied(records: Records, state: State) -> State:
+    """Delete what is gone, and return the state without it."""
+    if state.dead:
+        records.delete_versions(state.dead)
+        state = replace(state, dead=())
+        records.commit(state)
+    return state
+
+
+def version_of(document: IndexedDocument) -> str:
+    """Return a digest of all that is written for a document: the same again means that there is nothing to write."""
+    whole = hashlib.sha256()
+    parts = [document.id, document.digest, document.title, repr(sorted(document.metadata.items()))]
+    for entry in document.entries:
+        passage = entry.passage
+        parts += [passage.id, repr(passage.heading), passage.title, passage.text, entry.key]
+        parts.append(repr(sorted(passage.metadata.items())))
+        whole.update(entry.vector.tobytes())
+    for part in parts:
+        whole.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return whole.hexdigest()[:16]
+
+
+def check_vectors(document: IndexedDocument, dimensions: int) -> None:
+    """Raise StoreError on a vector of another length, or with NaN in it."""
+    import numpy as np
+
+    for entry in document.entries:
+        if entry.vector.shape != (dimensions,) or not np.isfinite(entry.vector).all():
+            raise StoreError(
+                f"{document.id}: the embedder gave {entry.vector.shape[0]} numbers, {dimensions} finite ones were "
+                "expected"
+            )
+
+
+def field_key(field: str) -> str:
+    """Return what a field of the metadata is called in a record: without dots and brackets, which mean things."""
+    return hashlib.sha256(field.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def typed(value: Scalar) -> str:
+    """Return a value as text in which types do not mix: `b1`, `n2024.0`, `tpayroll`; numbers that are equal are one."""
+    if value is None:
+        return "a"
+    if isinstance(value, bool):
+        return f"b{int(value)}"
+    if isinstance(value, str):
+        return f"t{value}"
+    return f"n{int(value)}" if value == int(value) else f"n{value!r}"
+
+
+def packed(document: IndexedDocument, passage: Passage) -> str:
+    """Return what a passage is read from. Raises StoreError on metadata that JSON has no form for."""
+    metadata = {**document.metadata, **passage.metadata}
+    kept = [document.id, passage.title, passage.text, metadata, passage.start, passage.end, list(passage.heading)]
+    try:
+        return json.dumps(kept, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
+        ) from error
+
+
+def unpacked(id_: str, text: str, **scores: Any) -> Passage:
+    """Unlike `packed`: from the text to the passage with this id."""
+    document, title, body, metadata, start, end, heading = json.loads(text)
+    return Passage(
+        id_, document, title, body, metadata=metadata, start=start, end=end, heading=tuple(heading), **scores
+    )
