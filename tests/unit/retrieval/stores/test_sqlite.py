@@ -59,7 +59,7 @@ def test_path_in_the_url(tmp_path: Path, url: str, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://user:secret@host", "index.db", "sqlite://", "sqlite:///", "", "postgresql://secret@x"]
+    "url", ["redis://user:secret@host", "index.db", "sqlite://", "sqlite:///", "", "mongodb://secret@x"]
 )
 def test_unknown_store_is_one_line_without_secrets(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="sqlite://") as caught:
