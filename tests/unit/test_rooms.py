@@ -41,6 +41,9 @@ ONE_ROOM = {
     "sqlite_vec": {"retrieval"},
     "xllamacpp": {"models"},
     "click": {"cli"},
+    "psycopg": {"retrieval"},
+    "qdrant_client": {"retrieval"},
+    "weaviate": {"retrieval"},
 }
 NOT_OURS = {"_templates", "_starter"}
 

@@ -73,16 +73,19 @@ class Connection:
             check_compatibility=False,  # is made here, as an error and not as a warning
         )
         try:
-            version = client.info().version
+            self._check_version(client.info().version)
             client.collection_exists("ragc")  # which unlike the version is refused to whom has no key
         except BaseException:
             client.close()
             raise
+        return client
+
+    def _check_version(self, version: str) -> None:
         found = re.match(r"(\d+)\.(\d+)", version)
         if found is None or (int(found[1]), int(found[2])) < OLDEST:
-            client.close()
-            raise StoreError(f"{server.shown} is Qdrant {version}; {'.'.join(map(str, OLDEST))} or newer is needed")
-        return client
+            raise StoreError(
+                f"{self.server.shown} is Qdrant {version}; {'.'.join(map(str, OLDEST))} or newer is needed"
+            )
 
     def _leave_other_process(self) -> None:
         if self._process != os.getpid():

@@ -92,6 +92,14 @@ def locked(path: Path) -> Iterator[None]:
 def _opened(path: Path) -> QdrantClient:
     import portalocker
 
+    held = path / ".lock"
+    if held.exists():  # Qdrant's own lock; its client would leave the file open where another one has it
+        with held.open("r+") as file:
+            try:
+                portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+            except portalocker.exceptions.LockException as error:
+                raise RuntimeError("the folder is already accessed by another instance of Qdrant client") from error
+            portalocker.unlock(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there are many points; docs/stores.md says so
         client = QdrantClient(path=str(path), force_disable_check_same_thread=True)

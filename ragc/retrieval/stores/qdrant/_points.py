@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ class Points:
 
     def __init__(self, client: QdrantClient, name: str, *, local: bool, grace: float) -> None:
         self._client = client
-        self._name = name
+        self.name = name
         self._local = local
         self._grace = grace
 
@@ -55,14 +56,14 @@ class Points:
         # Vectors come normalised, so that their product is the cosine; COSINE would normalise, and round, them again.
         vectors = {VECTOR: models.VectorParams(size=dimensions, distance=models.Distance.DOT)}
         self._client.create_collection(
-            self._name, vectors_config=vectors, replication_factor=replicas, shard_number=shards
+            self.name, vectors_config=vectors, replication_factor=replicas, shard_number=shards
         )
-        self._client.create_payload_index(self._name, BODY, TEXT_INDEX, wait=True)
+        self._client.create_payload_index(self.name, BODY, TEXT_INDEX, wait=True)
         self._index(INDEXES)
 
     def state(self) -> State | None:
         """The state; None where there is none."""
-        found = self._client.retrieve(self._name, [STATE_ID], with_payload=["state"])
+        found = self._client.retrieve(self.name, [STATE_ID], with_payload=["state"])
         text = (found[0].payload or {}).get("state") if found else None
         return None if text is None else State.read(text)
 
@@ -116,7 +117,7 @@ class Points:
         offset: Any = None
         while True:
             found, offset = self._client.scroll(
-                self._name,
+                self.name,
                 scroll_filter=where,
                 limit=PAGE,
                 offset=offset,
@@ -128,7 +129,7 @@ class Points:
                 return
 
     def legs(
-        self, text: str | None, vector: Sequence[float] | None, where: models.Filter, depth: int
+        self, text: str, vector: Sequence[float] | None, where: models.Filter, depth: int
     ) -> list[dict[str, float]]:
         """The scores of both legs by the ids of points, asked for in one request; none for a leg that is not asked."""
         asked = []
@@ -140,15 +141,27 @@ class Points:
             params = None if self._local else models.SearchParams(hnsw_ef=max(128, depth))
             query_ = models.NearestQuery(nearest=list(vector))
             asked.append(models.QueryRequest(query=query_, using=VECTOR, filter=where, limit=depth, params=params))
-        answers = self._client.query_batch_points(self._name, asked) if asked else []
+        answers = self._client.query_batch_points(self.name, asked) if asked else []
         found = [{str(point.id): point.score for point in answer.points} for answer in answers]
         if not text:
             found.insert(0, {})
         return found if vector else [*found, {}]
 
+    def spread(self, state: State) -> Counter[str]:
+        """In how many passages each word stands; for the local mode, which reads all of them for a single word too."""
+        found: Counter[str] = Counter()
+        for point in self.all_of(_counting(state, []), [BODY]):
+            found.update(set(point.payload.get(BODY, "").split()))
+        return found
+
+    def holding(self, state: State, word: str) -> int:
+        """In how many passages a word stands."""
+        there = models.FieldCondition(key=BODY, match=models.MatchText(text=word))
+        return self._client.count(self.name, count_filter=_counting(state, [there]), exact=True).count
+
     def texts(self, ids: Sequence[str]) -> dict[str, str]:
         """What passages are read from, by the ids of their points."""
-        found = self._client.retrieve(self._name, list(ids), with_payload=["passage"])
+        found = self._client.retrieve(self.name, list(ids), with_payload=["passage"])
         return {str(point.id): (point.payload or {}).get("passage", "") for point in found}
 
     def where(self, state: State, conditions: Sequence[Condition]) -> models.Filter | None:
@@ -164,7 +177,7 @@ class Points:
     def has_field(self, state: State, field: str) -> bool:
         """Whether any document has the field, empty or not."""
         there = models.Filter(must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=_key(field)))])
-        return bool(self._client.scroll(self._name, scroll_filter=_counting(state, [there]), limit=1)[0])
+        return bool(self._client.scroll(self.name, scroll_filter=_counting(state, [there]), limit=1)[0])
 
     def _test(self, condition: Condition, state: State) -> Any:
         field, value = condition.field, condition.value
@@ -183,7 +196,7 @@ class Points:
     def _ordered(self, condition: Condition, state: State) -> Any:
         """Qdrant puts no texts in order: which of the field's texts fulfil the condition is found out here."""
         found = self._client.facet(
-            self._name,
+            self.name,
             key=_key(condition.field),
             facet_filter=_counting(state, []),
             limit=MOST_VALUES + 1,
@@ -200,11 +213,11 @@ class Points:
         return _any_of(_key(condition.field), fit) if fit else None
 
     def _upsert(self, points: list[models.PointStruct]) -> None:
-        self._client.upsert(self._name, points, wait=True, ordering=models.WriteOrdering.STRONG)
+        self._client.upsert(self.name, points, wait=True, ordering=models.WriteOrdering.STRONG)
 
     def _delete(self, where: models.Filter) -> None:
         self._client.delete(
-            self._name, models.FilterSelector(filter=where), wait=True, ordering=models.WriteOrdering.STRONG
+            self.name, models.FilterSelector(filter=where), wait=True, ordering=models.WriteOrdering.STRONG
         )
 
     def _index_fields(self, fields: set[str]) -> None:
@@ -213,13 +226,13 @@ class Points:
             wanted[_key(field)] = models.PayloadSchemaType.KEYWORD
             wanted[_number_key(field)] = models.PayloadSchemaType.FLOAT
         if not self._local:
-            known = self._client.get_collection(self._name).payload_schema
+            known = self._client.get_collection(self.name).payload_schema
             self._index({key: kind for key, kind in wanted.items() if key not in known})
 
     def _index(self, wanted: Mapping[str, Any]) -> None:
         for key, kind in wanted.items():
             if not self._local:  # where they have no effect, and a warning says so
-                self._client.create_payload_index(self._name, key, kind, wait=True)
+                self._client.create_payload_index(self.name, key, kind, wait=True)
 
 
 def passage_id_of(point: str) -> str:

@@ -54,6 +54,7 @@ class QdrantStore:
         self._read_only = address.read_only
         self._alias = address.name_on_server(server.owner)
         self._held = threading.local()
+        self._frequent: tuple[object, dict[str, bool]] = (None, {})
 
     @property
     def location(self) -> str:
@@ -163,13 +164,17 @@ class QdrantStore:
         self._connection.close()
 
     def _search(self, points: Points, state: State, query: Query) -> list[Passage]:
-        text = " ".join(asked_words(query.text)) if query.alpha < 1 else None
+        words = asked_words(query.text) if query.alpha < 1 else []
+        # As the embedded store does it: these decide nothing there, and here they would.
+        rare = [word for word in words if not self._is_frequent(points, state, word)]
         given = query.vector if query.alpha > 0 else None
         vector = given.tolist() if given is not None and any(given) else None
         where = points.where(state, query.conditions)
         legs: list[dict[str, float]] = [{}, {}]
         if where is not None:
-            legs = points.legs(text, vector, where, query.depth)
+            legs = points.legs(" ".join(rare), vector, where, query.depth)
+            if len(legs[0]) < query.depth and len(rare) < len(words):
+                legs[0] = points.legs(" ".join(words), None, where, query.depth)[0]
         # Keyed by the passage's id as a number, so that ties are in the order of ids.
         ids = {int(passage_id_of(point), 16): point for leg in legs for point in leg}
         keyed = [{int(passage_id_of(point), 16): score for point, score in leg.items()} for leg in legs]
@@ -188,6 +193,17 @@ class QdrantStore:
             for each in fused
             if texts.get(ids[each.key])  # else it was deleted meanwhile, and all is read again
         ]
+
+    def _is_frequent(self, points: Points, state: State, word: str) -> bool:
+        """Whether the word stands in more than half of the passages; counted once for each state of the index."""
+        known = self._frequent
+        if known[0] != (points.name, state.generation):
+            spread = points.spread(state) if self._server.folder else {}
+            frequent = {word: 2 * passages > state.passages for word, passages in spread.items()}
+            known = self._frequent = ((points.name, state.generation), frequent)
+        if word not in known[1] and not self._server.folder:
+            known[1][word] = 2 * points.holding(state, word) > state.passages
+        return known[1].get(word, False)
 
     def _read(self, read: Callable[[Points, State], T]) -> T | None:
         """What `read` finds; read again where that took so long that something may have been deleted under it."""
