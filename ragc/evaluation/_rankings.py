@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ragc.evaluation._statistics import LEVEL, RESAMPLES
+from ragc.evaluation._statistics import cluster_places, ratio_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,31 +148,17 @@ def _intervals(
 ) -> list[list[tuple[float, float]]] | None:
     """Bounds by setting and measure; None where there are too few clusters to draw from."""
     import numpy as np
-    from scipy import stats
 
-    number: dict[str, int] = {}
-    place = [number.setdefault(clusters.get(example, example), len(number)) for example in examples]
-    if len(number) < FEWEST:
+    member = np.eye(len({clusters.get(example, example) for example in examples}))[cluster_places(examples, clusters)]
+    if member.shape[1] < FEWEST:
         return None
     flat = values.reshape(-1, values.shape[-1])
     low = flat[:, 0].copy()  # where all questions score the same, that is the interval
     high = low.copy()
     varied = np.ptp(flat, axis=1) > 0
     if varied.any():
-        member = np.eye(len(number))[place]
         sums = flat[varied] @ member
-        interval = stats.bootstrap(
-            (sums, np.broadcast_to(member.sum(axis=0), sums.shape)),
-            lambda sums, sizes, axis: np.sum(sums, axis=axis) / np.sum(sizes, axis=axis),
-            axis=-1,
-            paired=True,
-            vectorized=True,
-            confidence_level=1 - LEVEL,
-            n_resamples=RESAMPLES,
-            method="BCa",
-            batch=_BATCH,
-            rng=np.random.default_rng([seed, 2]),
-        ).confidence_interval
-        low[varied], high[varied] = interval.low, interval.high
+        sizes = np.broadcast_to(member.sum(axis=0), sums.shape)
+        low[varied], high[varied] = ratio_interval(sums, sizes, np.random.default_rng([seed, 2]), batch=_BATCH)
     pairs = np.stack([low, high], axis=-1).reshape(*values.shape[:2], 2)
     return [[(float(low), float(high)) for low, high in row] for row in pairs]

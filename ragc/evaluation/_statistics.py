@@ -51,7 +51,7 @@ class Comparison:
             return "Not tested: the test split was not answered to its end."
         points = f"{100 * self.difference:+.1f} points on {self.n} questions ({self.won} won, {self.lost} lost)"
         if self.ci_low is None or self.ci_high is None or self.p_value is None:
-            return f"Not shown: {points}; too few answers changed for an interval."
+            return f"Not shown: {points}; too few answers changed, on different evidence, for an interval."
         interval = f"95% interval {100 * self.ci_low:+.1f} to {100 * self.ci_high:+.1f}, p = {self.p_value:.2g}"
         opening = {"better": "Better", "worse": "Worse", "not shown": "Not shown"}[self.verdict]
         return f"{opening}: {points}; {interval}."
@@ -77,7 +77,8 @@ def compare_paired(
     if not pairs:
         return Comparison("not tested")
     differences = np.array([after - before for before, after in pairs.values()])
-    sums, sizes = _by_cluster(differences, list(pairs), clusters or {})
+    place = cluster_places(list(pairs), clusters)
+    sums, sizes = np.bincount(place, weights=differences).astype(np.float64), np.bincount(place)
     common: dict[str, Any] = {
         "n": len(pairs),
         "clusters": len(sums),
@@ -90,7 +91,10 @@ def compare_paired(
     if np.count_nonzero(sums) < FEWEST_CHANGES:
         return Comparison("not shown", **common)
     p_value = _sign_flips(sums, np.random.default_rng([seed, 0]))
-    low, high = _interval(sums, sizes, np.random.default_rng([seed, 1]))
+    if np.ptp(sums / sizes) == 0:
+        low = high = float(sums[0] / sizes[0])
+    else:
+        low, high = map(float, ratio_interval(sums, sizes, np.random.default_rng([seed, 1])))
     verdict: Verdict = "not shown"
     if p_value < LEVEL and low > 0:
         verdict = "better"
@@ -99,15 +103,10 @@ def compare_paired(
     return Comparison(verdict, ci_low=low, ci_high=high, p_value=p_value, **common)
 
 
-def _by_cluster(
-    differences: NDArray[np.float64], examples: Sequence[str], clusters: Clusters
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The sum of the differences, and the number of them, by cluster."""
-    import numpy as np
-
+def cluster_places(examples: Sequence[str], clusters: Clusters | None) -> list[int]:
+    """Return the number of each example's cluster, from 0 in the order in which they come up."""
     number: dict[str, int] = {}
-    place = [number.setdefault(clusters.get(example, example), len(number)) for example in examples]
-    return np.bincount(place, weights=differences).astype(np.float64), np.bincount(place).astype(np.float64)
+    return [number.setdefault((clusters or {}).get(example, example), len(number)) for example in examples]
 
 
 def _sign_flips(sums: NDArray[np.float64], rng: np.random.Generator) -> float:
@@ -127,25 +126,30 @@ def _sign_flips(sums: NDArray[np.float64], rng: np.random.Generator) -> float:
     return float(test.pvalue)
 
 
-def _interval(sums: NDArray[np.float64], sizes: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
-    """The 95% bootstrap interval of the mean difference."""
+def ratio_interval(
+    sums: NDArray[Any], sizes: NDArray[Any], rng: np.random.Generator, *, batch: int = 1_000
+) -> tuple[Any, Any]:
+    """Return the bounds of the 95% bootstrap interval (BCa) of sum(sums) / sum(sizes), along the last axis.
+
+    That is the mean over examples where clusters are drawn whole: `sums` and `sizes` hold one value a cluster. Not all
+    of their ratios may be equal. `batch`: resamples at once, which bounds the memory.
+    """
     import numpy as np
     from scipy import stats
 
-    if np.ptp(sums / sizes) == 0:
-        return float(sums[0] / sizes[0]), float(sums[0] / sizes[0])
     interval = stats.bootstrap(
         (sums, sizes),
         lambda sums, sizes, axis: np.sum(sums, axis=axis) / np.sum(sizes, axis=axis),
+        axis=-1,
         paired=True,
         vectorized=True,
         confidence_level=1 - LEVEL,
         n_resamples=RESAMPLES,
         method="BCa",
-        batch=1_000,
+        batch=batch,
         rng=rng,
     ).confidence_interval
-    return float(interval.low), float(interval.high)
+    return interval.low, interval.high
 
 
 def detectable_gain(scores: Sequence[float], n: int, *, correlation: float = 0.5, power: float = 0.8) -> float | None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from ragc._files import digest
 from ragc._messages import counted
@@ -15,7 +15,7 @@ from ragc.retrieval._access import with_those_in_force
 from ragc.retrieval._chunking import Chunker, described
 from ragc.retrieval._filters import Filters, parse_filters
 from ragc.retrieval._passage import Passage, indexed_text
-from ragc.retrieval._query import Query
+from ragc.retrieval._query import Query, SearchSettings
 from ragc.retrieval._store import AsyncStore, CollectionState, Entry, IndexedDocument, MadeWith, Store
 from ragc.retrieval.embedders._embedder import Embedder, NotEmbedded
 from ragc.retrieval.rerankers import Rerankers, candidates, named
@@ -52,7 +52,7 @@ class IndexReport:
     skipped: tuple[Skipped, ...]
     """What the corpus left out because it could not be read."""
     findings: tuple[Finding, ...] = ()
-    """What a person should know about documents that were read: duplicates, boilerplate, pages that need OCR."""
+    """What a person should know about documents that were read, looked for by `ragc.index` alone: `Corpus.findings`."""
     paid: Usage | None = None
     """What was paid for it, by the command that returns this; None: nothing was asked of anybody."""
 
@@ -87,6 +87,14 @@ class Outstanding:
     """Requests that it takes, about."""
     tokens: int
     """As the embedder counts them, or estimates."""
+
+
+class _Asked(NamedTuple):
+    """A search: what the store is asked for, who reranks what it finds, and how many passages remain."""
+
+    query: Query
+    reranker: str | None
+    k: int
 
 
 class Index:
@@ -180,31 +188,20 @@ class Index:
         ConfigError on k or alpha out of range, on filters that are none and on an unknown reranker, and what a reranker
         raises.
         """
-        asked, chosen = self._asked(query, k, alpha, fetch_k, filters, reranker), named(reranker)
-        found = _placed(self._store.search(asked, self.made_with))
-        return found if chosen is None else self.rerankers.get(chosen).rerank(query, found)[:k]
+        asked = self._asked(query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters, reranker=reranker)
+        found = _placed(self._store.search(asked.query, self.made_with))
+        return found if asked.reranker is None else self.rerankers.get(asked.reranker).rerank(query, found)[: asked.k]
 
-    async def asearch(
-        self,
-        query: str,
-        *,
-        k: int = 5,
-        alpha: float = 0.5,
-        fetch_k: int | None = None,
-        filters: Filters | None = None,
-        reranker: str | None = None,
-    ) -> list[Passage]:
+    async def asearch(self, query: str, **settings: Unpack[SearchSettings]) -> list[Passage]:
         """Unlike `search`: does not block the event loop. The embedder and a reranker are asked in a thread."""
         store = self._store
         if not isinstance(store, AsyncStore):
-            return await asyncio.to_thread(
-                self.search, query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters, reranker=reranker
-            )
-        asked = await asyncio.to_thread(self._asked, query, k, alpha, fetch_k, filters, reranker)
-        found, chosen = _placed(await store.asearch(asked, self.made_with)), named(reranker)
-        if chosen is None:
+            return await asyncio.to_thread(self.search, query, **settings)
+        asked = await asyncio.to_thread(self._asked, query, **settings)
+        found = _placed(await store.asearch(asked.query, self.made_with))
+        if asked.reranker is None:
             return found
-        return (await asyncio.to_thread(self.rerankers.get(chosen).rerank, query, found))[:k]
+        return (await asyncio.to_thread(self.rerankers.get(asked.reranker).rerank, query, found))[: asked.k]
 
     def rankings(self, query: str, alphas: Sequence[float], *, k: int) -> list[list[Passage]]:
         """Return what `search` does for each of `alphas`; the query is embedded once."""
@@ -274,7 +271,6 @@ class Index:
             embedded=embedded,
             seconds=time.monotonic() - started,
             skipped=tuple(corpus.skipped),
-            findings=corpus.findings,
         )
 
     def close(self) -> None:
@@ -284,14 +280,21 @@ class Index:
         self.rerankers.close()
 
     def _asked(
-        self, query: str, k: int, alpha: float, fetch_k: int | None, filters: Filters | None, reranker: str | None
-    ) -> Query:
-        """What the store is asked for."""
+        self,
+        query: str,
+        k: int = 5,
+        alpha: float = 0.5,
+        fetch_k: int | None = None,
+        filters: Filters | None = None,
+        reranker: str | None = None,
+    ) -> _Asked:
         chosen = named(reranker)
         asked = Query(query, None, k, alpha, fetch_k, with_those_in_force(parse_filters(filters)))
         if chosen is not None:
             asked = replace(asked, k=candidates(k, fetch_k))
-        return replace(asked, vector=self._embedder.embed_query(query)) if alpha > 0 else asked
+        if alpha > 0:
+            asked = replace(asked, vector=self._embedder.embed_query(query))
+        return _Asked(asked, chosen, k)
 
     def _checked(self) -> CollectionState:
         state = self._store.state()

@@ -101,8 +101,10 @@ def index(
     opened = open_index(project, settings, check=False)
     try:
         if is_local(project.settings.embedder) or opened.mirrors(corpus):
-            return opened.update(corpus, progress)
-        return _update_metered(project, settings, corpus, progress, on_note)
+            report = opened.update(corpus, progress)
+        else:
+            report = _update_metered(project, settings, corpus, progress, on_note)
+        return replace(report, findings=corpus.findings)
     finally:
         opened.close()
 

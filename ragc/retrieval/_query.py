@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Union
 
 from ragc.errors import ConfigError
-from ragc.retrieval._filters import Condition
+from ragc.retrieval._filters import Condition, Filters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,16 @@ Vector: TypeAlias = Union["array[float]", "NDArray[np.float32]"]
 
 LEG_DEPTH = 100
 """How deep text and vectors are read before their scores are normalised and fused, at least."""
+
+
+class SearchSettings(TypedDict, total=False):
+    """How a search is made; `Index.search` has the defaults and says what each means."""
+
+    k: int
+    alpha: float
+    fetch_k: int | None
+    filters: Filters | None
+    reranker: str | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Unpack
 
 from ragc.retrieval._access import with_those_in_force
 from ragc.retrieval._filters import Filters, parse_filters
 from ragc.retrieval._index import Index
 from ragc.retrieval._passage import Passage
+from ragc.retrieval._query import SearchSettings
 
 MOST = 20_000
 """Passages that are kept, over all searches: some 40 MB. What was not asked for longest goes first."""
@@ -33,51 +35,37 @@ class Remembered(Index):
         self._kept: OrderedDict[_Key, tuple[Passage, ...]] = OrderedDict()
         self._size = 0
 
-    def search(
-        self,
-        query: str,
-        *,
-        k: int = 5,
-        alpha: float = 0.5,
-        fetch_k: int | None = None,
-        filters: Filters | None = None,
-        reranker: str | None = None,
-    ) -> list[Passage]:
+    def search(self, query: str, **settings: Unpack[SearchSettings]) -> list[Passage]:
         """What `Index.search` returns, and raises."""
-        key = self._key(query, k, alpha, fetch_k, filters, reranker)
+        key = self._key(query, **settings)
         found = self._known(key)
         if found is None:
-            found = super().search(query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters, reranker=reranker)
+            found = super().search(query, **settings)
             self._keep(key, found)
         return found
 
-    async def asearch(
-        self,
-        query: str,
-        *,
-        k: int = 5,
-        alpha: float = 0.5,
-        fetch_k: int | None = None,
-        filters: Filters | None = None,
-        reranker: str | None = None,
-    ) -> list[Passage]:
+    async def asearch(self, query: str, **settings: Unpack[SearchSettings]) -> list[Passage]:
         """What `Index.asearch` returns, and raises."""
-        key = self._key(query, k, alpha, fetch_k, filters, reranker)
+        key = self._key(query, **settings)
         found = self._known(key)
         if found is None:
-            found = await super().asearch(query, k=k, alpha=alpha, fetch_k=fetch_k, filters=filters, reranker=reranker)
+            found = await super().asearch(query, **settings)
             self._keep(key, found)
         return found
 
     def _key(
-        self, query: str, k: int, alpha: float, fetch_k: int | None, filters: Filters | None, reranker: str | None
+        self,
+        query: str,
+        filters: Filters | None = None,
+        reranker: str | None = None,
+        **ranking: object,
     ) -> _Key | None:
         """What a search is remembered by; None: it is not remembered."""
         version = self.corpus_version if reranker is None else None
         if version is None:
             return None
         # As written: True and 1 are equal in Python, and two conditions in a filter.
-        return version, query, repr((k, alpha, fetch_k, with_those_in_force(parse_filters(filters))))
+        return version, query, repr((sorted(ranking.items()), with_those_in_force(parse_filters(filters))))
 
     def _known(self, key: _Key | None) -> list[Passage] | None:
         if key is None:

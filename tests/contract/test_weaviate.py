@@ -84,7 +84,8 @@ def test_the_same_again_changes_nothing(weaviate_url: str) -> None:
 
 
 def test_what_a_writer_left_that_was_killed_is_not_found_and_goes(weaviate_url: str) -> None:
-    from ragc.retrieval.stores.weaviate._objects import insert, objects_of, version_of
+    from ragc.retrieval.stores._entries import version_of
+    from ragc.retrieval.stores.weaviate._objects import insert, objects_of
 
     store = opened(weaviate_url)
     store.reset(MADE_WITH)

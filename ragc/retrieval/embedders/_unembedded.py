@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from ragc.retrieval._chunking import Chunker, described
-from ragc.retrieval._filters import Filters
 from ragc.retrieval._index import Index, IndexStats
 from ragc.retrieval._passage import Passage
+from ragc.retrieval._query import SearchSettings
 
 if TYPE_CHECKING:
     from ragc.data import Corpus
@@ -45,18 +45,9 @@ class Unembedded(Index):
             location=self.location,
         )
 
-    def search(
-        self,
-        query: str,
-        *,
-        k: int = 5,
-        alpha: float = 0.5,
-        fetch_k: int | None = None,
-        filters: Filters | None = None,
-        reranker: str | None = None,
-    ) -> list[Passage]:
+    def search(self, query: str, **settings: Unpack[SearchSettings]) -> list[Passage]:
         """The first k passages of the corpus."""
-        return self._shown[:k]
+        return self._shown[: settings.get("k", 5)]
 
     def passages(self, documents: Sequence[str]) -> list[Passage]:
         """What an index of the corpus would hold of these documents."""

@@ -1,4 +1,4 @@
-"""How several writes take effect as one, in a database that has no transactions: for Qdrant and Pinecone.
+"""How several writes take effect as one, in a database that has no transactions.
 
 Every record has the generation (`since`) at which it was written and the version of its document. One more record, the
 state, has the generation that counts and the versions that no longer do. Records are only ever added and deleted: a
@@ -12,11 +12,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from ragc.errors import StoreError
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
+from ragc.retrieval.stores._entries import as_json, check_vector, version_of
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class State:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def read(cls, text: str) -> State:
+    def read(cls, text: str) -> Self:
         """Unlike `written`: from the text to the state."""
-        data = json.loads(text)
-        return cls(**{**data, "made_with": MadeWith(**data["made_with"]), "dead": tuple(data["dead"])})
+        data: dict[str, Any] = json.loads(text)
+        lists = {name: tuple(value) for name, value in data.items() if isinstance(value, list)}
+        return cls(**{**data, **lists, "made_with": MadeWith(**data["made_with"])})
 
 
 class Records(Protocol):
@@ -79,8 +80,8 @@ def write(
 
     What a writer left that was killed or failed is deleted before. Only one may write at a time.
     """
-    for document in documents:
-        check_vectors(document, state.made_with.dimensions)
+    for entry in (entry for document in documents for entry in document.entries):
+        check_vector(entry, state.made_with.dimensions)
     records.delete_later(state.generation)
     last = {document.id: document for document in documents}
     versions = {id_: version_of(document) for id_, document in last.items()}
@@ -115,32 +116,6 @@ def tidied(records: Records, state: State) -> State:
     return state
 
 
-def version_of(document: IndexedDocument) -> str:
-    """Return a digest of all that is written for a document: the same again means that there is nothing to write."""
-    whole = hashlib.sha256()
-    parts = [document.id, document.digest, document.title, repr(sorted(document.metadata.items()))]
-    for entry in document.entries:
-        passage = entry.passage
-        parts += [passage.id, repr(passage.heading), passage.title, passage.text, entry.key]
-        parts.append(repr(sorted(passage.metadata.items())))
-        whole.update(entry.vector.tobytes())
-    for part in parts:
-        whole.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return whole.hexdigest()[:16]
-
-
-def check_vectors(document: IndexedDocument, dimensions: int) -> None:
-    """Raise StoreError on a vector of another length, or with NaN in it."""
-    import numpy as np
-
-    for entry in document.entries:
-        if entry.vector.shape != (dimensions,) or not np.isfinite(entry.vector).all():
-            raise StoreError(
-                f"{document.id}: the embedder gave {entry.vector.shape[0]} numbers, {dimensions} finite ones were "
-                "expected"
-            )
-
-
 def field_key(field: str) -> str:
     """Return what a field of the metadata is called in a record: without dots and brackets, which mean things."""
     return hashlib.sha256(field.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -161,12 +136,7 @@ def packed(document: IndexedDocument, passage: Passage) -> str:
     """Return what a passage is read from. Raises StoreError on metadata that JSON has no form for."""
     metadata = {**document.metadata, **passage.metadata}
     kept = [document.id, passage.title, passage.text, metadata, passage.start, passage.end, list(passage.heading)]
-    try:
-        return json.dumps(kept, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
-        ) from error
+    return as_json(document, kept)
 
 
 def unpacked(id_: str, text: str, **scores: Any) -> Passage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ragc.errors import StoreError
 from ragc.retrieval._passage import indexed_text
 from ragc.retrieval._store import Entry, IndexedDocument
+from ragc.retrieval.stores._entries import as_json, check_vector
 from ragc.retrieval.stores._words import words
 from ragc.retrieval.stores.postgres._connections import Connection, run
 from ragc.retrieval.stores.postgres._sql import SHIFT, hashed
@@ -66,7 +66,7 @@ def insert(connection: Connection, table: str, documents: Sequence[IndexedDocume
     with connection.cursor().copy(f"COPY {table.format('passages')} ({columns}) FROM STDIN".encode()) as copy:
         for document in documents:
             for entry in document.entries:
-                _check(entry, dimensions)
+                check_vector(entry, dimensions)
                 passage = entry.passage
                 found = words(indexed_text(passage.title, passage.heading, passage.text))
                 times = Counter(lexeme(word) for word in found)
@@ -118,31 +118,11 @@ def _content(document: IndexedDocument, entry: Entry) -> str:
         passage.end,
         list(passage.heading),
     ]
-    return _json(document, kept)
+    return as_json(document, kept)
 
 
 def _metadata(document: IndexedDocument) -> str:
-    written = _json(document, dict(document.metadata))
+    written = as_json(document, dict(document.metadata))
     if "\\u0000" in written.replace("\\\\", ""):
         raise StoreError(f"{document.id}: metadata holds a NUL character, which PostgreSQL does not keep; take it out")
     return written
-
-
-def _json(document: IndexedDocument, value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
-        ) from error
-
-
-def _check(entry: Entry, dimensions: int) -> None:
-    import numpy as np
-
-    vector = entry.vector
-    if vector.shape != (dimensions,) or not np.isfinite(vector).all():
-        raise StoreError(
-            f"{entry.passage.document}: the embedder gave {vector.shape[0]} numbers, {dimensions} finite ones were "
-            "expected"
-        )

@@ -22,6 +22,7 @@ from ragc.retrieval._fusion import fuse
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
+from ragc.retrieval.stores._entries import as_json
 from ragc.retrieval.stores.sqlite._connections import Connections, told
 from ragc.retrieval.stores.sqlite._search import any_of, read_documents, read_passages, text_leg, vector_leg, words_of
 from ragc.retrieval.stores.sqlite._sql import (
@@ -34,7 +35,7 @@ from ragc.retrieval.stores.sqlite._sql import (
     allowed,
     is_index,
 )
-from ragc.retrieval.stores.sqlite._write import close_holes, delete, insert, metadata_json
+from ragc.retrieval.stores.sqlite._write import close_holes, delete, insert
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,7 +143,7 @@ class SQLiteStore:
             holes = row.holes + gone.passages
             connection.executemany(
                 f"INSERT INTO documents_{n} VALUES (?, ?, ?, ?)",
-                [(each.id, each.digest, each.title, metadata_json(each)) for each in documents],
+                [(each.id, each.digest, each.title, as_json(each, dict(each.metadata))) for each in documents],
             )
             entries = [entry for document in documents for entry in document.entries]
             # FTS5 flushes what it has gathered whenever a number is smaller than the one before.

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import apsw
 
-from ragc.errors import StoreError
 from ragc.retrieval._passage import indexed_text
-from ragc.retrieval._store import Entry, IndexedDocument
+from ragc.retrieval._store import Entry
+from ragc.retrieval.stores._entries import check_vector
 from ragc.retrieval.stores.sqlite._sql import SHIFT
 
 
@@ -45,11 +45,8 @@ def insert(connection: apsw.Connection, n: int, entry: Entry, dimensions: int) -
     """Write one passage to its three tables. Raises StoreError on a vector of another length or with NaN in it."""
     import numpy as np
 
+    check_vector(entry, dimensions)
     passage, vector = entry.passage, entry.vector
-    if vector.shape != (dimensions,) or not np.isfinite(vector).all():
-        raise StoreError(
-            f"{passage.document}: the embedder gave {vector.shape[0]} numbers, {dimensions} finite ones were expected"
-        )
     number = int(passage.id, 16) - SHIFT
     connection.execute(
         f"INSERT INTO passages_{n} VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -68,13 +65,3 @@ def insert(connection: apsw.Connection, n: int, entry: Entry, dimensions: int) -
     if vector.any():  # a vector without direction is near to nothing
         blob = vector.astype(np.float32, copy=False).tobytes()
         connection.execute(f"INSERT INTO vectors_{n} (rowid, vector) VALUES (?, ?)", (number, blob))
-
-
-def metadata_json(document: IndexedDocument) -> str:
-    """Return a document's metadata as JSON. Raises StoreError on what JSON has no form for."""
-    try:
-        return json.dumps(dict(document.metadata), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
-        ) from error

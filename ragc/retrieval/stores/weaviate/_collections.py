@@ -151,4 +151,4 @@ STATE: dict[str, Any] = {"uuid": STATE_ID, "return_properties": ["state"]}
 
 def state_in(found: Any) -> State | None:
     """Return the state that the object holds, if it is there."""
-    return None if found is None or not found.properties.get("state") else State.read(found.properties)
+    return None if found is None or not found.properties.get("state") else State.read(found.properties["state"])

@@ -2,77 +2,47 @@
 
 Making an alias is the one thing of which a Weaviate cluster lets exactly one caller succeed. So whoever makes the alias
 has the lock; an object that is called as the alias is written again every second while it is held. One who waits and
-has seen the same object for LEASE seconds takes the holder for dead and makes the alias of the next number: of several
-who do that, again one succeeds. No clocks are compared.
+takes the holder for dead makes the alias of the next number: of several who do that, again one succeeds.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from ragc.errors import StoreError
+from ragc.retrieval.stores._lease import LEASE, POLL
+from ragc.retrieval.stores._lease import Lease as Signs
 from ragc.retrieval.stores.weaviate._connection import Connections
 from ragc.retrieval.stores.weaviate._schema import LOCKS, MARK
 from ragc.retrieval.stores.weaviate._told import told
 
-BEAT = 1.0
-"""Seconds between two signs of life."""
-LEASE = 8.0
-"""Seconds without one after which a holder is dead."""
-POLL = 0.2
-"""Seconds between two looks at a lock that another one holds."""
 
-
-class Lease:
+class Lease(Signs):
     """A lock that is held. `check` says whether it still is."""
 
     def __init__(self, connections: Connections, alias: str) -> None:
+        super().__init__(connections.server.shown)
         self._connections = connections
         self._alias = alias
         self._id = uuid.uuid5(uuid.NAMESPACE_URL, f"ragc:lock:{alias}")
-        self._count = 0
-        self._renewed = time.monotonic()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="ragc-lease", daemon=True)
 
     def begin(self) -> None:
         """Give the first sign of life, and go on."""
         self._beat()
-        self._thread.start()
-
-    def check(self) -> None:
-        """Raise StoreError when the lease may have been given to another one."""
-        if time.monotonic() - self._renewed > LEASE * 0.6:
-            raise StoreError(
-                f"{self._connections.server.shown} was out of reach for so long that another update may have begun; "
-                "run the command again"
-            )
+        self._begin()
 
     def end(self) -> None:
         """Let others have it."""
-        self._ended.set()
-        self._thread.join()
+        self._end()
         client = self._connections.client
         client.alias.delete(alias_name=self._alias)
         client.collections.use(LOCKS).data.delete_by_id(self._id)
 
     def _beat(self) -> None:
-        begun = time.monotonic()
-        self._count += 1
-        locks = self._connections.client.collections.use(LOCKS)
-        put(locks, self._id, {"beat": f"{uuid.uuid4()} {self._count}"})
-        self._renewed = begun
-
-    def _renew(self) -> None:
-        while not self._ended.wait(BEAT):
-            # A beat that fails is no reason to end: the next one may not, and `check` knows how long it has been.
-            with contextlib.suppress(Exception):
-                self._beat()
+        put(self._connections.client.collections.use(LOCKS), self._id, {"beat": str(uuid.uuid4())})
 
 
 @contextlib.contextmanager

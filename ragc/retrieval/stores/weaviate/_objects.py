@@ -32,20 +32,6 @@ CHUNK = 200
 """How many values one filter compares with."""
 
 
-def version_of(document: IndexedDocument) -> str:
-    """Return a digest of all that is written for a document: the same again means that there is nothing to write."""
-    whole = hashlib.sha256()
-    parts = [document.id, document.digest, document.title, repr(sorted(document.metadata.items()))]
-    for entry in document.entries:
-        passage = entry.passage
-        parts += [passage.id, repr(passage.heading), passage.title, passage.text, entry.key]
-        parts.append(repr(sorted(passage.metadata.items())))
-        whole.update(entry.vector.tobytes())
-    for part in parts:
-        whole.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return whole.hexdigest()[:16]
-
-
 def objects_of(document: IndexedDocument, version: str, generation: int) -> list[Any]:
     """Return the objects of a document. Their ids say what they hold: the passage's id, then the version's.
 

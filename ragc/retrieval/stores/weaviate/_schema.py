@@ -16,6 +16,7 @@ from typing import Any
 from ragc.errors import StoreError
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._store import IndexedDocument, MadeWith
+from ragc.retrieval.stores._entries import as_json
 from ragc.retrieval.stores._words import words
 from ragc.retrieval.stores.weaviate._server import Server
 
@@ -161,20 +162,13 @@ def fields(document: IndexedDocument) -> dict[str, str]:
 
 def passage_properties(passage: Passage, document: IndexedDocument, body: str) -> dict[str, Any]:
     """Return the properties that a passage is read from, and its words."""
-    try:
-        metadata = {**document.metadata, **passage.metadata}
-        rest = [passage.start, passage.end, list(passage.heading), metadata]
-        written = json.dumps(rest, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"{document.id}: metadata holds what JSON has no form for ({error}); use text, numbers, true or false"
-        ) from error
+    rest = [passage.start, passage.end, list(passage.heading), {**document.metadata, **passage.metadata}]
     return {
         "body": " ".join(words(body)),
         "document": document.id,
         "title": passage.title,
         "text": passage.text,
-        "rest": written,
+        "rest": as_json(document, rest),
     }
 
 

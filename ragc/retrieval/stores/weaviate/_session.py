@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from ragc.retrieval._store import IndexedDocument
+from ragc.retrieval.stores._entries import version_of
 from ragc.retrieval.stores.weaviate._collections import Collections
 from ragc.retrieval.stores.weaviate._lock import Lease, put
-from ragc.retrieval.stores.weaviate._objects import among, delete, frequent_words, insert, objects_of, version_of
+from ragc.retrieval.stores.weaviate._objects import among, delete, frequent_words, insert, objects_of
 from ragc.retrieval.stores.weaviate._schema import field_name, fields, filtered, sortable
 from ragc.retrieval.stores.weaviate._state import FRESH, GRACE, STATE_ID, State
 
@@ -143,7 +144,7 @@ class Session:
         self._known |= wanted
 
     def _commit(self, name: str, state: State) -> None:
-        put(self._collections.use(name), STATE_ID, state.written())
+        put(self._collections.use(name), STATE_ID, {"state": state.written()})
         self._committed = time.monotonic()
 
     def _wait(self, seconds: float) -> None:

@@ -1,19 +1,16 @@
 """What a collection says of itself: one object in it, which is read and written whole.
 
-It is how several writes take effect as one. Every passage has the generation at which it was written; the state has the
-generation that counts, and the versions of documents that no longer do. Passages are only ever added and deleted, never
-changed in place: a reader that knows the state sees what belongs to it, whatever is added meanwhile, until what is gone
-is deleted, which waits for the readers.
+It is how several writes take effect as one (see `ragc.retrieval.stores._snapshots`). What is gone is deleted when its
+readers have had their time.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from ragc.retrieval._store import CollectionState, MadeWith
+from ragc.retrieval.stores import _snapshots
 from ragc.retrieval.stores.weaviate._filters import all_of
 
 STATE_ID = uuid.uuid5(uuid.NAMESPACE_URL, "ragc:state")
@@ -25,29 +22,15 @@ GRACE = 0.5
 
 
 @dataclass(frozen=True)
-class State:
+class State(_snapshots.State):
     """The state of one collection, or of one tenant's part of it."""
 
-    made_with: MadeWith
-    corpus_version: str | None = None
-    complete: bool = False
-    generation: int = 0
-    """The newest one that counts; what was written for a later one is not there yet."""
-    documents: int = 0
-    passages: int = 0
-    dead: tuple[str, ...] = ()
-    """Versions of documents that were replaced or removed and whose passages are not yet deleted."""
     frequent: tuple[str, ...] = ()
     """Words that stand in more than half of the passages: nothing in SQLite's BM25, and much in this one."""
     counted: int = 0
     """How many passages there were when words were last counted."""
     moving: bool = True
     """Whether there may be passages that do not count. Where there are none, a search needs no filter for it."""
-
-    @property
-    def public(self) -> CollectionState:
-        """As the protocol has it."""
-        return CollectionState(self.made_with, self.corpus_version, self.complete, self.documents, self.passages)
 
     @property
     def where(self) -> Any:
@@ -67,20 +50,3 @@ class State:
     @property
     def _gone(self) -> frozenset[str]:
         return frozenset(self.dead)
-
-    def written(self) -> dict[str, Any]:
-        """The properties of the object that holds it."""
-        return {"state": json.dumps(asdict(self), ensure_ascii=False)}
-
-    @classmethod
-    def read(cls, properties: dict[str, Any]) -> State:
-        """Unlike `written`: from the properties to the state."""
-        data = json.loads(properties["state"])
-        return cls(
-            **{
-                **data,
-                "made_with": MadeWith(**data["made_with"]),
-                "dead": tuple(data["dead"]),
-                "frequent": tuple(data["frequent"]),
-            }
-        )

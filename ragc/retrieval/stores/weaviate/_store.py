@@ -19,6 +19,7 @@ from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores._entries import check_vector
 from ragc.retrieval.stores.weaviate._collections import STATE, Collections, state_in
 from ragc.retrieval.stores.weaviate._connection import Connections
 from ragc.retrieval.stores.weaviate._filters import all_of, can_hold, has_field
@@ -103,7 +104,8 @@ class WeaviateStore:
             if found is None:
                 raise self._missing()
             name, state = found
-            _check_vectors(documents, state.made_with.dimensions)
+            for entry in (entry for document in documents for entry in document.entries):
+                check_vector(entry, state.made_with.dimensions)
             with told(self._server):
                 state = session.write(name, state, documents, removed, corpus_version)
                 if corpus_version is not None:
@@ -297,15 +299,3 @@ def _any(where: Any) -> Request:
 def _passages_of(end: StopIteration) -> list[Passage]:
     found: list[Passage] = end.value
     return found
-
-
-def _check_vectors(documents: Sequence[IndexedDocument], dimensions: int) -> None:
-    import numpy as np
-
-    for document in documents:
-        for entry in document.entries:
-            if entry.vector.shape != (dimensions,) or not np.isfinite(entry.vector).all():
-                raise StoreError(
-                    f"{document.id}: the embedder gave {entry.vector.shape[0]} numbers, "
-                    f"{dimensions} finite ones were expected"
-                )

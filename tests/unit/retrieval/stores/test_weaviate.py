@@ -12,8 +12,8 @@ from contract.stores import MADE_WITH, indexed
 from ragc.errors import ConfigError, StoreError
 from ragc.retrieval import open_store
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores._entries import version_of
 from ragc.retrieval.stores._words import words
-from ragc.retrieval.stores.weaviate._objects import version_of
 from ragc.retrieval.stores.weaviate._schema import sortable
 from ragc.retrieval.stores.weaviate._server import Server
 
