@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.pinecone_double import KEY, running_double
 from contract.postgres import PostgresServer, running_postgres
 from contract.servers import delete_collections, delete_qdrant_collections
 from contract.stores import MADE_WITH
@@ -18,7 +19,7 @@ OpenStore = Callable[..., Store]
 """open_(collection="handbook", read_only=False) -> Store, all on the same database."""
 
 
-STORES = ["sqlite_url", "weaviate_url", "postgres_url", "qdrant_local_url", "qdrant_url"]
+STORES = ["sqlite_url", "weaviate_url", "postgres_url", "qdrant_local_url", "qdrant_url", "pinecone_url"]
 """The fixtures that give the URL of an empty database, one a store; one that cannot be reached skips, saying why."""
 
 
@@ -65,6 +66,20 @@ def qdrant_url() -> Iterator[str]:
     delete_qdrant_collections(server, name)
 
 
+@pytest.fixture(scope="session")
+def pinecone_double() -> Iterator[str]:
+    """The address of the double, in a process of its own."""
+    with running_double() as address:
+        yield address
+
+
+@pytest.fixture
+def pinecone_url(pinecone_double: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("PINECONE_API_KEY", KEY)
+    name = f"test{uuid.uuid4().hex}"
+    return f"pinecone://tests?host={pinecone_double}&cloud=aws&region=us-east-1&collection={name}"
+
+
 CUT_BY_ID = {"sqlite_url", "postgres_url"}
 """Where a leg that has to be cut through equal scores is cut in the order of ids; elsewhere, where the server does."""
 
@@ -78,6 +93,15 @@ def url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def cuts_by_id(url: str, request: pytest.FixtureRequest) -> bool:
     return request.node.callspec.params["url"] in CUT_BY_ID
+
+
+ONE_LENGTH = {"pinecone_url"}
+"""Where all collections of a database have vectors of the same length; another one is refused, by name."""
+
+
+@pytest.fixture
+def takes_any_length(url: str, request: pytest.FixtureRequest) -> bool:
+    return request.node.callspec.params["url"] not in ONE_LENGTH
 
 
 @pytest.fixture

@@ -222,9 +222,13 @@ def test_removed_documents_are_gone_from_both_legs(store: Store) -> None:
     assert (state.documents, state.passages, state.corpus_version) == (1, 1, "v2")
 
 
-def test_reset_empties_and_remembers_what_it_is_made_with(store: Store) -> None:
+def test_reset_empties_and_remembers_what_it_is_made_with(store: Store, takes_any_length: bool) -> None:
     store.write([indexed("a", "one")], (), "v1")
     other = dataclasses.replace(MADE_WITH, fingerprint="g", dimensions=2)
+    if not takes_any_length:
+        with pytest.raises(StoreError, match="32 numbers, the embedder gives 2"):
+            store.reset(other)
+        other = dataclasses.replace(other, dimensions=MADE_WITH.dimensions)
     store.reset(other)
     assert store.documents() == {}
     state = store.state()

@@ -41,6 +41,7 @@ ONE_ROOM = {
     "sqlite_vec": {"retrieval"},
     "xllamacpp": {"models"},
     "click": {"cli"},
+    "pinecone": {"retrieval"},
     "psycopg": {"retrieval"},
     "qdrant_client": {"retrieval"},
     "weaviate": {"retrieval"},

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STORES = {
     "sqlite": "sqlite",
+    "pinecone": "pinecone",
     "postgresql": "postgres",
     "qdrant": "qdrant",
     "qdrant+local": "qdrant",

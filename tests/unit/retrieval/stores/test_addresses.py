@@ -11,6 +11,11 @@ from ragc.errors import ConfigError
 from ragc.retrieval import open_store
 
 
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINECONE_API_KEY", "pcsk_any_0123456789")
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -28,6 +33,12 @@ from ragc.retrieval import open_store
         ("qdrant://h?grpc=1", "unknown parameter 'grpc'"),
         ("qdrant+local://", "names no folder"),
         ("qdrant+local://folder?tls=true", "unknown parameter 'tls'"),
+        ("pinecone://", "names no host|write pinecone://INDEX"),
+        ("pinecone://Index_1", "write pinecone://INDEX"),
+        ("pinecone://index/more", "write pinecone://INDEX"),
+        ("pinecone://hunter2secret@index", "the key belongs into PINECONE_API_KEY"),
+        ("pinecone://index?cloud=aws", "cloud and region belong together"),
+        ("pinecone://index?timeout=soon", "timeout is a number from 1"),
     ],
 )
 def test_address_that_is_none_is_refused(url: str, said: str, tmp_path: Path) -> None:
@@ -37,12 +48,19 @@ def test_address_that_is_none_is_refused(url: str, said: str, tmp_path: Path) ->
     assert "hunter2secret" not in str(found.value)
 
 
+def test_pinecone_without_a_key_says_where_it_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PINECONE_API_KEY")
+    with pytest.raises(ConfigError, match="no key in PINECONE_API_KEY"):
+        open_store("pinecone://index", root=tmp_path, collection="handbook")
+
+
 @pytest.mark.parametrize(
     ("url", "library", "extra"),
     [
         ("postgresql://h/db", "psycopg", "postgres"),
         ("qdrant://h", "qdrant_client", "qdrant"),
         ("qdrant+local://folder", "qdrant_client", "qdrant"),
+        ("pinecone://index", "pinecone", "pinecone"),
     ],
 )
 def test_missing_client_is_named_with_its_extra(
