@@ -10,6 +10,7 @@ import dspy
 from dspy.clients.backend_selection import CLIENT_KEYS, NATIVE_CLIENT_KEYS
 
 from ragc.errors import RagcError
+from ragc.models._errors import ModelRefused
 from ragc.models.gateway._key import Handover
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Watcher(Handover):
         self._gateway = gateway
         self._lock = threading.Lock()
         self._adopted: weakref.WeakKeyDictionary[dspy.LM, dict[str, Any]] = weakref.WeakKeyDictionary()
+        self._strangers: dict[str, None] = {}
 
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         super().on_lm_start(call_id, instance, inputs)
@@ -40,7 +42,30 @@ class Watcher(Handover):
             try:
                 self._adopt(instance)
             except (RagcError, TypeError, ValueError):  # its model string or its settings are none of ours
-                self._gateway.note_stranger(str(getattr(instance, "model", type(instance).__name__)))
+                self._strangers[str(getattr(instance, "model", type(instance).__name__))] = None
+
+    def note(self, model: str) -> None:
+        """A call was made past the gateway."""
+        with self._lock:
+            self._strangers[model] = None
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Models that were called past the gateway, in the order in which they were seen first."""
+        with self._lock:
+            return tuple(self._strangers)
+
+    @property
+    def refusal(self) -> ModelRefused | None:
+        """Why the run cannot go on, where a model was called past the gateway."""
+        names = self.strangers
+        if not names:
+            return None
+        return ModelRefused(
+            f"{', '.join(names)} {'were' if len(names) > 1 else 'was'} called past ragc, which can neither count nor "
+            'repeat that: call models as dspy.LM("provider/name", …), with no more than api_key, api_base and timeout '
+            "to say how they are reached"
+        )
 
     def release(self) -> None:
         """Gives the LMs that were taken over their own engines back."""
