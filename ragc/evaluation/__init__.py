@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from ragc.evaluation._metrics import Metric, Score, load_metric
     from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
     from ragc.evaluation._pool import Batch
+    from ragc.evaluation._power import design_effect, detectable_gain, questions_needed
     from ragc.evaluation._rankings import MEASURES, Ranked, Rankings, Setting, held, rank
     from ragc.evaluation._recall import Recall, recall_of
-    from ragc.evaluation._statistics import Comparison, compare_paired, detectable_gain
+    from ragc.evaluation._statistics import Comparison, compare_arms, compare_paired
 
 _HOME = {
     "ABSTENTION": "_abstention",
@@ -42,11 +43,14 @@ _HOME = {
     "TooManyErrors": "_pending",
     "Traced": "_evaluator",
     "clusters_of": "_clusters",
+    "compare_arms": "_statistics",
     "compare_paired": "_statistics",
-    "detectable_gain": "_statistics",
+    "design_effect": "_power",
+    "detectable_gain": "_power",
     "held": "_rankings",
     "is_abstention": "_abstention",
     "load_metric": "_metrics",
+    "questions_needed": "_power",
     "rank": "_rankings",
     "recall_of": "_recall",
 }
@@ -71,11 +75,14 @@ __all__ = [
     "TooManyErrors",
     "Traced",
     "clusters_of",
+    "compare_arms",
     "compare_paired",
+    "design_effect",
     "detectable_gain",
     "held",
     "is_abstention",
     "load_metric",
+    "questions_needed",
     "rank",
     "recall_of",
 ]

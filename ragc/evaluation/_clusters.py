@@ -42,3 +42,9 @@ def clusters_of(examples: Sequence[Example], corpus: Corpus) -> dict[str, str]:
         elif start < furthest:
             join(id_, next_id)
     return {id_: root(id_) for id_ in parent}
+
+
+def cluster_places(examples: Sequence[str], clusters: Clusters | None) -> list[int]:
+    """Return the number of each example's cluster, from 0 in the order in which they come up."""
+    number: dict[str, int] = {}
+    return [number.setdefault((clusters or {}).get(example, example), len(number)) for example in examples]

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ragc.evaluation._statistics import cluster_places, ratio_interval
+from ragc.evaluation._clusters import cluster_places
+from ragc.evaluation._resampling import ratio_interval
 
 if TYPE_CHECKING:
     import numpy as np
