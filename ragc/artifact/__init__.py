@@ -20,11 +20,11 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
     from ragc.artifact._drift import Drift, drift
-    from ragc.artifact._figures import tried_settings
+    from ragc.artifact._figures import prompts, sealed_side, tried_settings
     from ragc.artifact._glance import Glance, glance, is_tested, replaces
     from ragc.artifact._home import chosen_lm, locate
     from ragc.artifact._load import load
-    from ragc.artifact._manifest import Manifest, verify
+    from ragc.artifact._manifest import Manifest, Verified, read, verify
     from ragc.artifact._package import package
     from ragc.artifact._program import Artifact
     from ragc.artifact._quotes import Outdated, quoted_documents
@@ -47,6 +47,7 @@ _HOME = {
     "Question": "_content",
     "Sealed": "_seal",
     "Status": "_status",
+    "Verified": "_manifest",
     "audit": "answers._audit",
     "audit_details": "answers._shown",
     "audit_rows": "answers._shown",
@@ -59,10 +60,13 @@ _HOME = {
     "load": "_load",
     "locate": "_home",
     "package": "_package",
+    "prompts": "_figures",
     "quoted_documents": "_quotes",
+    "read": "_manifest",
     "refuse_secrets": "_seal",
     "replaces": "_glance",
     "seal": "_seal",
+    "sealed_side": "_figures",
     "status": "_status",
     "tried_settings": "_figures",
     "verify": "_manifest",
@@ -81,6 +85,7 @@ __all__ = [
     "Question",
     "Sealed",
     "Status",
+    "Verified",
     "audit",
     "audit_details",
     "audit_rows",
@@ -93,10 +98,13 @@ __all__ = [
     "load",
     "locate",
     "package",
+    "prompts",
     "quoted_documents",
+    "read",
     "refuse_secrets",
     "replaces",
     "seal",
+    "sealed_side",
     "status",
     "tried_settings",
     "verify",

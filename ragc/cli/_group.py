@@ -27,6 +27,7 @@ COMMANDS = {
     "audit": "Show what stands behind an answer: passages, documents, artifact, verdict and labels.",
     "check": "Check the health of the labels and the corpus of TASK.",
     "status": "Show how good the artifact of TASK is, how far its corpus has moved and what is due.",
+    "advise": "RAG, compile or fine-tune for TASK? One recommendation, why, what would change it, and what each costs.",
     "show": "Show what an artifact is, how good it is and what it cost.",
     "journal": "Show what the journal holds, and what was paid for it, by task, model and run.",
     "verify": "Check every file of an artifact against its manifest.",

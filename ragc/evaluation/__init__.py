@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ragc.evaluation._clusters import Clusters, clusters_of
     from ragc.evaluation._evaluation import Evaluation, Outcome
     from ragc.evaluation._evaluator import Evaluator, Traced
+    from ragc.evaluation._mean import mean_interval
     from ragc.evaluation._metrics import Metric, Score, load_metric
     from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
     from ragc.evaluation._pool import Batch
@@ -50,6 +51,7 @@ _HOME = {
     "held": "_rankings",
     "is_abstention": "_abstention",
     "load_metric": "_metrics",
+    "mean_interval": "_mean",
     "questions_needed": "_power",
     "rank": "_rankings",
     "recall_of": "_recall",
@@ -82,6 +84,7 @@ __all__ = [
     "held",
     "is_abstention",
     "load_metric",
+    "mean_interval",
     "questions_needed",
     "rank",
     "recall_of",

@@ -129,6 +129,11 @@ class Evaluation:
         return _mean([outcome.input_tokens for outcome in self.scored])
 
     @property
+    def output_tokens_per_question(self) -> float | None:
+        """Mean output tokens of a question."""
+        return _mean([outcome.output_tokens for outcome in self.scored])
+
+    @property
     def recall(self) -> float | None:
         """Mean share of the evidence that was retrieved, over the examples with evidence."""
         return _mean([outcome.recall for outcome in self.outcomes if outcome.recall is not None])
@@ -159,6 +164,7 @@ class Evaluation:
             **self.figures(),
             "latency_p50": self.latency_p50,
             "input_tokens_per_question": self.input_tokens_per_question,
+            "output_tokens_per_question": self.output_tokens_per_question,
             "recall": self.recall,
             "correct_abstentions": self.correct_abstentions,
             "false_abstentions": self.false_abstentions,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         token_counter,
     )
     from ragc.models._plain import PlainAdapter
-    from ragc.models._prices import find_price
+    from ragc.models._prices import estimate_tokens, find_price
     from ragc.models._ranking import Ranked, Ranking
     from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
     from ragc.models._unsent import NotSent, text_of, unsent
@@ -79,6 +79,7 @@ _HOME = {
     "context_window": "_lm",
     "describe": "_lm",
     "exact_counter": "_exact",
+    "estimate_tokens": "_prices",
     "find_price": "_prices",
     "make_adapter": "_lm",
     "make_lm": "_lm",
@@ -119,6 +120,7 @@ __all__ = [
     "check_model",
     "context_window",
     "describe",
+    "estimate_tokens",
     "exact_counter",
     "find_price",
     "make_adapter",

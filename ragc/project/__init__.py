@@ -11,6 +11,7 @@ from ragc._lazy import on_first_use
 from ragc.project._project import Project, project_name, splits_beside
 
 if TYPE_CHECKING:
+    from ragc.project._explain import nearest
     from ragc.project._load import load_object, load_optimizer, load_program
     from ragc.project._options import optimizer_settings
     from ragc.project._read import settings_alone
@@ -44,6 +45,7 @@ _HOME = {
     "load_object": "_load",
     "load_optimizer": "_load",
     "load_program": "_load",
+    "nearest": "_explain",
     "optimizer_settings": "_options",
     "settings_alone": "_read",
     "starter": "_starter",
@@ -65,6 +67,7 @@ __all__ = [
     "load_object",
     "load_optimizer",
     "load_program",
+    "nearest",
     "optimizer_settings",
     "project_name",
     "settings_alone",

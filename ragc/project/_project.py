@@ -34,6 +34,15 @@ class Project:
         ConfigError in one line: no `[tool.ragc]` anywhere, bad TOML with its line, an unknown key with the nearest
         known one, a wrong type.
         """
+        begin = Path(start or ".").resolve()
+        found = cls.find_any(begin)
+        if found is None:
+            raise ConfigError(f'no pyproject.toml with [tool.ragc] in {begin} or above it; run "ragc init"')
+        return found
+
+    @classmethod
+    def find_any(cls, start: Path | str | None = None) -> Project | None:
+        """Like `find`, and return None where there is no `[tool.ragc]` anywhere."""
         from ragc.project._read import read_settings, read_toml
 
         begin = Path(start or ".").resolve()
@@ -47,7 +56,7 @@ class Project:
             if isinstance(document.get("tool"), dict) and "ragc" in document["tool"]:
                 settings = read_settings(file, document, os.environ)
                 return cls(folder, settings, _name(folder, document))
-        raise ConfigError(f'no pyproject.toml with [tool.ragc] in {begin} or above it; run "ragc init"')
+        return None
 
     def task(self, name: str | None = None) -> TaskSettings:
         """Return the task of that name, or without a name the only one. Raises ConfigError, naming the nearest."""

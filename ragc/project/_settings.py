@@ -48,6 +48,12 @@ def _log(value: str) -> str:
     return value
 
 
+def _price(value: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?(/\d+(\.\d+)?)?", value):
+        raise ValueError('must be USD per million tokens as "INPUT/OUTPUT", such as "0.25/2"')
+    return value
+
+
 def _function(value: str) -> str:
     module, _, name = value.partition(":")
     if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
@@ -59,6 +65,7 @@ Named = Annotated[str, AfterValidator(_named)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Url = Annotated[str, AfterValidator(_http)]
 LogAddress = Annotated[str, AfterValidator(_log)]
+PriceText = Annotated[str, AfterValidator(_price)]
 Function = Annotated[str, AfterValidator(_function)]
 
 
@@ -313,6 +320,10 @@ class Settings(_Table):
     """Where answers are logged: `jsonl://PATH`, relative to the project's root unless it begins with /, or `off`."""
     redact: Function | None = None
     """`module:function` in the project: takes each text of a logged answer and returns it as it may be written."""
+    prices: dict[str, PriceText] = {}
+    """What `ragc advise` reckons with, over its own list: a model's `"INPUT/OUTPUT"` in USD per million tokens."""
+    development: bool = False
+    """Whether the task is still being worked on: an artifact is then to be evaluated every week, else every quarter."""
     tasks: dict[str, TaskSettings] = {}
     """What can be compiled, by name."""
 

@@ -19,6 +19,7 @@ ORDER = [
     "cli",
     "compiler",
     "tracking",
+    "advise",
     "artifact",
     "evaluation",
     "retrieval",
