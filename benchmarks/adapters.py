@@ -25,7 +25,7 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from ragc.data import Example
-from ragc.evaluation._metrics import answer_f1
+from ragc.evaluation.metrics import answer_f1
 from ragc.models import Gateway, PlainAdapter, make_lm, prepare_model
 from ragc.project import ModelSettings
 

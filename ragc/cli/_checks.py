@@ -242,7 +242,7 @@ class _Looked:
     def task_itself(self) -> str | Check:
         """Examples, corpus, labels, program, optimizer and metric, all of them loaded."""
         from ragc.data import check_inputs, doubt_labels, read_examples
-        from ragc.evaluation import load_metric
+        from ragc.evaluation import load_metric, recall_of
         from ragc.project import load_optimizer, load_program
 
         task, project, corpus = self.task, self.project, self.corpus
@@ -253,7 +253,7 @@ class _Looked:
             return Check(task.name, "problem", doubts.refused, labels)
         program = load_program(project, task.program)
         check_inputs(doubts.valid, program, file)
-        load_metric(project, task.metric)
+        load_metric(project, task.metric).with_tools(recall=recall_of(corpus)).check(doubts.valid)
         if task.optimizer is not None:
             load_optimizer(project, task.optimizer)
         stale, unsupported = len(doubts.stale), len(doubts.unsupported)

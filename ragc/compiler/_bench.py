@@ -255,6 +255,9 @@ def open_bench(
     metric = load_metric(project, task.metric)
     labelled = read_labelled(project, task, on_event, strict=strict)
     check_inputs(labelled.examples, chosen, project.path(task.examples))
+    recall = recall_of(labelled.corpus)
+    metric = metric.with_tools(recall=recall)
+    metric.check(labelled.examples)
     if not is_replay:
         prepare_model(settings)
         check_embedder(project.settings.embedder)
@@ -271,7 +274,7 @@ def open_bench(
         lm,
         adapter,
         gateway,
-        recall=recall_of(labelled.corpus),
+        recall=recall,
         threads=workers,
         max_error_rate=task.max_error_rate,
     )

@@ -21,6 +21,7 @@ from ragc.artifact import collect_sources
 from ragc.compiler._events import OnEvent, Warned
 from ragc.data import examples_fingerprint
 from ragc.errors import ArtifactError, ConfigError
+from ragc.evaluation.metrics import read_spec
 from ragc.models import BudgetReached, Gateway, Journal, Replay, RunInterrupted, RunRecord, StopAt, describe
 from ragc.project import Budget
 
@@ -62,7 +63,7 @@ def identify(
     settings = project.settings
     components: dict[str, Any] = {
         **{part: source_digest(project.root, module) for part, module in modules.items()},
-        "metric": source_digest(project.root, task.metric.partition(":")[0]) if ":" in task.metric else task.metric,
+        "metric": _metric(project.root, task.metric),
         "lm": _model(settings.lm),
         "teacher": None if settings.teacher is None else _model(settings.teacher),
         "embedder": settings.embedder.model_dump(mode="json", exclude=_NO_DECISION, exclude_none=True),
@@ -215,6 +216,12 @@ def source_digest(root: Path, module: str) -> str:
     except ArtifactError:
         return module
     return digest(canonical_json({name: digest(source) for name, source in sources.items()}))
+
+
+def _metric(root: Path, spec: str) -> Any:
+    """What decides on a metric's scores: its name and settings, and for a project's own its source."""
+    module, colon, _ = read_spec(spec)[0].partition(":")
+    return [spec, source_digest(root, module)] if colon else spec
 
 
 def _gateway(

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from ragc.evaluation._evaluation import Evaluation, Outcome
     from ragc.evaluation._evaluator import Evaluator, Traced
     from ragc.evaluation._mean import mean_interval
-    from ragc.evaluation._metrics import Metric, Score, load_metric
     from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
     from ragc.evaluation._pool import Batch
     from ragc.evaluation._power import design_effect, detectable_gain, questions_needed
     from ragc.evaluation._rankings import MEASURES, Ranked, Rankings, Setting, held, rank
     from ragc.evaluation._recall import Recall, recall_of
     from ragc.evaluation._statistics import Comparison, compare_arms, compare_paired
+    from ragc.evaluation.metrics import METRICS, Measure, Metric, Score, load_metric
 
 _HOME = {
     "ABSTENTION": "_abstention",
@@ -32,14 +32,16 @@ _HOME = {
     "Evaluation": "_evaluation",
     "Evaluator": "_evaluator",
     "MEASURES": "_rankings",
-    "Metric": "_metrics",
+    "METRICS": "metrics",
+    "Measure": "metrics",
+    "Metric": "metrics",
     "OnOutcome": "_pending",
     "Outcome": "_evaluation",
     "Pending": "_pending",
     "Ranked": "_rankings",
     "Rankings": "_rankings",
     "Recall": "_recall",
-    "Score": "_metrics",
+    "Score": "metrics",
     "Setting": "_rankings",
     "TooManyErrors": "_pending",
     "Traced": "_evaluator",
@@ -50,7 +52,7 @@ _HOME = {
     "detectable_gain": "_power",
     "held": "_rankings",
     "is_abstention": "_abstention",
-    "load_metric": "_metrics",
+    "load_metric": "metrics",
     "mean_interval": "_mean",
     "questions_needed": "_power",
     "rank": "_rankings",
@@ -65,6 +67,8 @@ __all__ = [
     "Evaluation",
     "Evaluator",
     "MEASURES",
+    "METRICS",
+    "Measure",
     "Metric",
     "OnOutcome",
     "Outcome",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import dspy
 
     from ragc.data import Example
-    from ragc.evaluation._metrics import Metric
+    from ragc.evaluation.metrics import Metric
     from ragc.models import Call, Gateway
 
 NO_LIMIT = 1.0

@@ -21,7 +21,7 @@ def fatal_cause(error: BaseException) -> RagcError | None:
 
 def describe_error(error: BaseException) -> str:
     """One line on what went wrong with an example: ragc's own words where the chain holds an `ExampleError`."""
-    own = _own(error)
+    own = own_error(error)
     if own is not None:
         return redact(str(own))
     text = redact(" ".join(str(error).split()))
@@ -34,11 +34,12 @@ def is_transient(error: BaseException) -> bool:
     A call that failed with its retries may; a prompt that is too long, a withheld answer, an answer that does not parse
     and whatever a program raises will be the same again.
     """
-    own = _own(error)
+    own = own_error(error)
     return isinstance(own, ExampleError) and own.transient
 
 
-def _own(error: BaseException) -> RagcError | None:
+def own_error(error: BaseException) -> RagcError | None:
+    """The first error of ragc's own in the chain of causes, if there is one."""
     return next((link for link in _chain(error) if isinstance(link, RagcError)), None)
 
 

@@ -13,7 +13,7 @@ from ragc.project._project import Project, project_name, splits_beside
 if TYPE_CHECKING:
     from ragc.project._explain import nearest
     from ragc.project._load import load_object, load_optimizer, load_program
-    from ragc.project._options import optimizer_settings
+    from ragc.project._options import function_settings, optimizer_settings
     from ragc.project._read import settings_alone
     from ragc.project._settings import (
         Budget,
@@ -42,6 +42,7 @@ _HOME = {
     "Price": "_settings",
     "Settings": "_settings",
     "TaskSettings": "_settings",
+    "function_settings": "_options",
     "load_object": "_load",
     "load_optimizer": "_load",
     "load_program": "_load",
@@ -64,6 +65,7 @@ __all__ = [
     "RerankerSettings",
     "Settings",
     "TaskSettings",
+    "function_settings",
     "load_object",
     "load_optimizer",
     "load_program",

@@ -1,4 +1,4 @@
-"""The settings that `--set name=value` gives to an optimizer: its keyword-only parameters."""
+"""The settings of an optimizer (`--set name=value`) and of a metric: a function's keyword-only parameters."""
 
 from __future__ import annotations
 
@@ -20,22 +20,30 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 def optimizer_settings(optimizer: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return every setting of `optimizer`: its defaults, with `given` (the command line's texts, or values) over them.
 
-    Settings are the function's keyword-only parameters. A text is converted to the annotation, or without one to the
-    default's type; `none` stands for None and commas part a list. Raises ConfigError on an unknown name (with the
-    nearest known), a wrong type, and a setting that has no default and is not given.
+    See `function_settings`.
     """
-    name = getattr(optimizer, "__name__", "optimizer")
-    known = {p.name: p for p in inspect.signature(optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return function_settings(optimizer, given, place="--set ")
+
+
+def function_settings(function: Callable[..., Any], given: Mapping[str, Any], *, place: str) -> dict[str, Any]:
+    """Return every setting of `function`, its keyword-only parameters: their defaults, with `given` over them.
+
+    A text is converted to the annotation, or without one to the default's type; `none` stands for None and commas part
+    a list. `place` stands before a setting's name in messages. Raises ConfigError on an unknown name (with the nearest
+    known), a wrong type, and a setting that has no default and is not given.
+    """
+    name = getattr(function, "__name__", "it")
+    known = {p.name: p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
     for key in given:
         if key not in known:
-            raise ConfigError(f'--set {key}: {name} has no setting "{key}"{_known(key, known)}')
-    types_ = _annotations(optimizer)
+            raise ConfigError(f'{place}{key}: {name} has no setting "{key}"{_known(key, known)}')
+    types_ = _annotations(function)
     settings: dict[str, Any] = {}
     for key, parameter in known.items():
         if key in given:
-            settings[key] = _convert(key, given[key], _type_of(parameter, types_))
+            settings[key] = _convert(f"{place}{key}", given[key], _type_of(parameter, types_))
         elif parameter.default is parameter.empty:
-            raise ConfigError(f"{name} needs --set {key}=…: it has no default")
+            raise ConfigError(f"{name} needs {place}{key}=…: it has no default")
         else:
             settings[key] = parameter.default
     return settings
@@ -57,18 +65,18 @@ def _written(default: Any) -> str:
     return str(default).lower() if default is None or isinstance(default, bool) else str(default)
 
 
-def _annotations(optimizer: Callable[..., Any]) -> dict[str, Any]:
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(optimizer)
+        return typing.get_type_hints(function)
     except (NameError, TypeError):  # `run: Run`, imported for the type checker alone: read the others one by one
-        return dict(_readable(optimizer))
+        return dict(_readable(function))
 
 
-def _readable(optimizer: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    for name, annotation in inspect.get_annotations(optimizer).items():
+def _readable(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    for name, annotation in inspect.get_annotations(function).items():
         alone = types.SimpleNamespace(__annotations__={name: annotation})
         with contextlib.suppress(NameError, TypeError):
-            yield name, typing.get_type_hints(alone, getattr(optimizer, "__globals__", {}))[name]
+            yield name, typing.get_type_hints(alone, getattr(function, "__globals__", {}))[name]
 
 
 def _type_of(parameter: inspect.Parameter, annotations: Mapping[str, Any]) -> Any:
@@ -92,7 +100,7 @@ def _convert(key: str, text: Any, kind: Any) -> Any:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         expected = _expected(error, kind, members, bool(listed))
-        raise ConfigError(f'--set {key}={text}: expected {expected}, found "{text}"') from error
+        raise ConfigError(f'{key}={text}: expected {expected}, found "{text}"') from error
 
 
 def _expected(error: ValidationError, kind: Any, members: tuple[Any, ...], listed: bool) -> str:

@@ -12,7 +12,7 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.retrieval._access import DSPY_KEY, Access, Search, access, access_conditions, in_force
     from ragc.retrieval._chunking import sections
-    from ragc.retrieval._cite import CITATION_METHOD, cite
+    from ragc.retrieval._cite import CITATION_METHOD, cite, figures_in, without_dates
     from ragc.retrieval._filters import Condition, Filters, holds, parse_filters
     from ragc.retrieval._index import Index, IndexReport, IndexStats, Outstanding
     from ragc.retrieval._open import ensure_index, index, open_index, search
@@ -58,6 +58,7 @@ _HOME = {
     "check_embedder": "embedders",
     "cite": "_cite",
     "ensure_index": "_open",
+    "figures_in": "_cite",
     "holds": "_filters",
     "in_force": "_access",
     "index": "_open",
@@ -69,6 +70,7 @@ _HOME = {
     "passage_id": "_passage",
     "search": "_open",
     "sections": "_chunking",
+    "without_dates": "_cite",
 }
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
     "check_embedder",
     "cite",
     "ensure_index",
+    "figures_in",
     "holds",
     "in_force",
     "index",
@@ -114,6 +117,7 @@ __all__ = [
     "passage_id",
     "search",
     "sections",
+    "without_dates",
 ]
 
 

@@ -18,10 +18,10 @@ _MONTHS = [
 _MONTH = rf"(?P<month>{'|'.join(f'{name}|{name[:3]}' for name in _MONTHS)}|sept)\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _DATES = [
-    re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b"),
-    re.compile(rf"\b{_DAY}(?: of)? {_MONTH}(?:,? (?P<year>\d{{4}}))?\b"),
-    re.compile(rf"\b{_MONTH} {_DAY}(?:,? (?P<year>\d{{4}}))?\b"),
-    re.compile(rf"\b{_MONTH} (?P<year>\d{{4}})\b"),
+    re.compile(r"\b(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})\b", re.IGNORECASE),
+    re.compile(rf"\b{_DAY}(?: of)? {_MONTH}(?:,? (?P<year>\d{{4}}))?\b", re.IGNORECASE),
+    re.compile(rf"\b{_MONTH} {_DAY}(?:,? (?P<year>\d{{4}}))?\b", re.IGNORECASE),
+    re.compile(rf"\b{_MONTH} (?P<year>\d{{4}})\b", re.IGNORECASE),
 ]
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+:\d{2}|\d+(?:\.\d+)?")
 _SMALL = [
@@ -48,10 +48,10 @@ def cite(answer: str, passages: Sequence[Passage]) -> tuple[str, ...]:
     verbatim = tuple(passage.id for passage in passages if wanted in _spaced(_shown(passage)))
     if verbatim:
         return verbatim
-    figures = _figures(answer)
+    figures = figures_in(answer)
     if not figures:
         return ()
-    return tuple(passage.id for passage in passages if figures <= _figures(_shown(passage)))
+    return tuple(passage.id for passage in passages if figures <= figures_in(_shown(passage)))
 
 
 def _shown(passage: Passage) -> str:
@@ -62,8 +62,15 @@ def _spaced(text: str) -> str:
     return f" {' '.join(tokens(text))} "
 
 
-def _figures(text: str) -> set[str]:
-    """The numbers and dates in a text, each written in one way."""
+def without_dates(text: str) -> str:
+    """Return `text` without its dates, so that no day or year in it passes for a number."""
+    for pattern in _DATES:
+        text = pattern.sub(" ", text)
+    return text
+
+
+def figures_in(text: str) -> set[str]:
+    """Return the numbers and dates in a text, each written in one way: `1200` of `1,200`, `5` of `five`."""
     text = normalise(text)
     figures: set[str] = set()
     for pattern in _DATES:
