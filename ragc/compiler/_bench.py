@@ -17,13 +17,16 @@ from ragc.compiler._indexing import bring_up_to_date
 from ragc.data import (
     Corpus,
     Example,
+    Openings,
     Splits,
     assign_splits,
     check_inputs,
     check_labels,
     find_leaks,
+    openings_beside,
     read_corpus,
     read_examples,
+    read_openings,
     unsupported_in_words,
     verbatim_in_corpus,
 )
@@ -51,6 +54,8 @@ class Labelled:
     splits: Splits
     examples: tuple[Example, ...]
     """The examples whose labels hold."""
+    openings: Openings
+    """How often the test split was opened, as far as is recorded when they were read."""
 
     @property
     def documents(self) -> int:
@@ -70,6 +75,7 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
     labels = check_labels(read_examples(project.path(task.examples)), corpus)
     splits = assign_splits(labels.valid, project.splits_path(task))
     find_leaks(splits)
+    openings = read_openings(openings_beside(project.splits_path(task)))
     warn = [f"skipped {task.corpus}/{one.path}: {one.reason}" for one in corpus.skipped]
     warn += [f"stale label {one.example.named}: {one.reason}" for one in labels.stale]
     warn += [f"example {one.example.named} is set aside: {one.reason}" for one in splits.aside]
@@ -78,7 +84,7 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
         on_event(Warned(text))
     if len(warn) > 10:
         on_event(Warned(f"{len(warn) - 10} more warnings like these"))
-    return Labelled(corpus, splits, labels.valid)
+    return Labelled(corpus, splits, labels.valid, openings)
 
 
 def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:

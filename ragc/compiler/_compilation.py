@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ragc import tracking
 from ragc._messages import counted
@@ -32,6 +32,7 @@ from ragc.compiler._estimate import (
 from ragc.compiler._events import Finished, OnEvent, Warned, telling
 from ragc.compiler._history import Opened
 from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
+from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._optimizer import Sizes, Work, plan_of
 from ragc.compiler._result import CompileResult, Stopped, cost_of
 from ragc.compiler._run import Candidate, Run, expected, sample, state_of
@@ -45,7 +46,7 @@ from ragc.retrieval import Retrieve
 if TYPE_CHECKING:
     import dspy
 
-    from ragc.data import Example
+    from ragc.data import Example, OpenedTest
     from ragc.evaluation import Outcome
     from ragc.models import Gateway, RunChanges, RunState
 
@@ -56,6 +57,7 @@ _STATES: dict[Stopped | None, RunState] = {
     "errors": "errors",
     "interrupted": "interrupted",
 }
+_T = TypeVar("_T")
 PILOT = 5
 """Questions that are answered before the estimate."""
 FEW = 20
@@ -262,7 +264,9 @@ class Compilation:
         """Opens the test split, once: baseline and candidate, paired. None where a stop cut it short."""
         if self.stopped == "interrupted":
             return None
-        test = self.bench.labelled.splits.test
+        programs = {name: program_digest(self.bench, one.program) for name, one in _pair(baseline, candidate).items()}
+        opened = open_test_of(self.bench, programs, by="compile", is_recorded=not self.replay)
+        test = opened.examples
         self.gateway.open_reserve()
         with self:
             with self.gateway.step("test"):
@@ -271,8 +275,9 @@ class Compilation:
                 after = second.result(on_outcome=telling(self.on_event, "test", "candidate"))
             clusters = clusters_of(test, self.bench.labelled.corpus)
             comparison = compare_paired(before, after, clusters=clusters, seed=self.seed)
-            self.on_event(describe_test(before, after, comparison))
-            return _Tested(before, after, comparison)
+            opened = opened.showed(_pair(before.scores, after.scores))
+            self.on_event(describe_test(before, after, comparison, opened.count))
+            return _Tested(before, after, comparison, opened)
         self.on_event(Finished("test", ("not tested: the run was stopped before the test split was complete",)))
         return None
 
@@ -288,12 +293,24 @@ class Compilation:
             baseline_test=None if tested is None else tested.baseline,
             compiled_test=None if tested is None else tested.compiled,
             comparison=comparison,
+            openings=None if tested is None else tested.opened.count,
             sealed="baseline" if candidate is None or _is_below(baseline, candidate, comparison) else "candidate",
         )
         optimizer = {"name": self.name, "settings": self.settings, "seed": self.seed}
-        return seal_result(
-            self.bench, run, result, candidate, optimizer, self.on_event, target=self.target, is_replay=self.replay
+        sealed = seal_result(
+            self.bench,
+            run,
+            result,
+            candidate,
+            optimizer,
+            self.on_event,
+            test=() if tested is None else tested.opened.examples,
+            target=self.target,
+            is_replay=self.replay,
         )
+        if tested is not None and sealed.id is not None:
+            tested.opened.made(sealed.id)
+        return sealed
 
     # -- what the steps share
 
@@ -448,6 +465,12 @@ class _Tested:
     baseline: Evaluation
     compiled: Evaluation
     comparison: Comparison
+    opened: OpenedTest
+
+
+def _pair(baseline: _T, compiled: _T) -> dict[str, _T]:
+    """The two programs of a test, as its opening calls them."""
+    return {"baseline": baseline, "compiled": compiled}
 
 
 def _is_below(baseline: Candidate, candidate: Candidate, comparison: Comparison) -> bool:

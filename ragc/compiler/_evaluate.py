@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ragc.artifact import chosen_lm, load, verify
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._events import OnEvent, ignore, telling
+from ragc.compiler._events import OnEvent, Warned, ignore, telling
 from ragc.compiler._history import open_evaluation
 from ragc.compiler._interrupts import Interrupts
+from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._result import cost_of
+from ragc.data import too_often
 from ragc.errors import ArtifactError, ConfigError
 from ragc.project import Project
 
@@ -36,6 +38,8 @@ class EvaluationResult:
     metric: str
     evaluation: Evaluation
     usage: Usage
+    openings: int | None = None
+    """How often the test split was opened so far; None on another split."""
 
     def as_json(self) -> dict[str, Any]:
         """The keys that `ragc eval --json` prints."""
@@ -46,6 +50,7 @@ class EvaluationResult:
             "metric": self.metric,
             **self.evaluation.details(),
             "cost": cost_of(self.usage),
+            "openings": self.openings,
         }
 
 
@@ -95,12 +100,22 @@ def evaluate(
     )
     with closing(bench), bench.context(), Interrupts(bench.gateway):
         program = bench.program() if manifest is None else _sealed_program(bench, place)
-        examples = getattr(bench.labelled.splits, split)
+        opened = None
+        if split == "test":
+            opened = open_test_of(bench, {"program": program_digest(bench, program, manifest)}, by="eval")
+        examples = getattr(bench.labelled.splits, split) if opened is None else opened.examples
         with bench.gateway.step(split):
             evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
+        if opened is not None:
+            opened = opened.showed({"program": evaluation.scores})
+            if manifest is not None:
+                opened.made(manifest.id)
+            if (warning := too_often(opened.count)) is not None:
+                on_event(Warned(warning))
         bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         identity = None if manifest is None else manifest.id
-        return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost)
+        count = None if opened is None else opened.count
+        return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost, count)
 
 
 def ask(
