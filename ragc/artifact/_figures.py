@@ -202,13 +202,13 @@ def sentence(manifest: Manifest) -> str:
 
 def opened(manifest: Manifest) -> str | None:
     """Say how often the test split had been opened when this was sealed; None where that is not known."""
-    from ragc.data import MOST_OPENINGS, in_times
+    from ragc.data import in_times, too_often
 
     count = manifest.results.get("openings")
     if not count:
         return None
     times = f"The test split was opened {in_times(count)} when this was sealed"
-    return f"{times}: its figures may promise more than users will see." if count > MOST_OPENINGS else f"{times}."
+    return f"{times}: its figures may promise more than users will see." if too_often(count) else f"{times}."
 
 
 def sealed_is(manifest: Manifest) -> str:

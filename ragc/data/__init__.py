@@ -12,7 +12,6 @@ from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_
 from ragc.data._near import near_duplicates
 from ragc.data._nearest import Lost, Nearest, find_lost
 from ragc.data._openings import (
-    MOST_OPENINGS,
     OpenedTest,
     Opening,
     Openings,
@@ -29,7 +28,6 @@ from ragc.data._splits import Aside, Splits, assign_splits, find_leaks, recorded
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
 
 __all__ = [
-    "MOST_OPENINGS",
     "Aside",
     "Corpus",
     "Document",
