@@ -20,6 +20,7 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.artifact._content import Candidate, Content, Question
     from ragc.artifact._drift import Drift, drift
+    from ragc.artifact._evaluated import last_evaluated, record_evaluation
     from ragc.artifact._figures import prompts, sealed_side, tried_settings
     from ragc.artifact._glance import Glance, glance, is_tested, replaces
     from ragc.artifact._home import chosen_lm, locate
@@ -57,12 +58,14 @@ _HOME = {
     "drift": "_drift",
     "glance": "_glance",
     "is_tested": "_glance",
+    "last_evaluated": "_evaluated",
     "load": "_load",
     "locate": "_home",
     "package": "_package",
     "prompts": "_figures",
     "quoted_documents": "_quotes",
     "read": "_manifest",
+    "record_evaluation": "_evaluated",
     "refuse_secrets": "_seal",
     "replaces": "_glance",
     "seal": "_seal",
@@ -95,12 +98,14 @@ __all__ = [
     "drift",
     "glance",
     "is_tested",
+    "last_evaluated",
     "load",
     "locate",
     "package",
     "prompts",
     "quoted_documents",
     "read",
+    "record_evaluation",
     "refuse_secrets",
     "replaces",
     "seal",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ragc._messages import counted
 from ragc.artifact._drift import Drift, drift
+from ragc.artifact._evaluated import last_evaluated
 from ragc.artifact._manifest import CORPUS, DIGITS, Manifest, Verified, read
 from ragc.errors import ArtifactError, RagcError, StoreError
 
@@ -24,6 +25,11 @@ measured then says little about these questions now, and a tenth is more than mo
 MOST_DOCUMENTS = 0.2
 """Share of the documents that were added, changed or removed, from which it is: also where no label names them, the
 passages compete with others than those that the retrieval settings were chosen among."""
+
+WEEK = timedelta(days=7)
+"""How old the last evaluation may be while a project is in development."""
+QUARTER = timedelta(days=91)
+"""How old it may be else: thirteen weeks."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,10 @@ class Status:
     manifest: Manifest | None = None
     seconds: float | None = None
     """Its age."""
+    evaluated: datetime | None = None
+    """When it was last evaluated: the newest record of this checkout, or the time of sealing."""
+    evaluate_after: timedelta = QUARTER
+    """How old that may be."""
     moved: Moved | None = None
     """None too where the corpus moved and the artifact is older than ragc's record of its documents."""
     drift: Drift | None = None
@@ -73,6 +83,8 @@ class Status:
     """How the index stands to the corpus; every program searches the index."""
     due: tuple[str, ...] = ()
     """Why it is time to compile again, a line each."""
+    late: str | None = None
+    """Why it is time to evaluate again."""
     notes: tuple[str, ...] = ()
     """What cannot be told, and why."""
 
@@ -99,12 +111,24 @@ def status(project: Project, task: TaskSettings) -> Status:
         path=path,
         manifest=verified.manifest,
         seconds=max(0.0, (datetime.now(UTC) - made).total_seconds()),
+        evaluated=max(made, last_evaluated(project.root, verified.manifest.id) or made),
+        evaluate_after=WEEK if project.settings.development else QUARTER,
         moved=moved,
         drift=found,
         index=index,
     )
     due = tuple(reason for rule in RULES if (reason := rule(seen)) is not None)
-    return Status(**{**vars(seen), "due": due, "notes": tuple(notes)})
+    return Status(**{**vars(seen), "due": due, "late": _evaluated_long_ago(seen), "notes": tuple(notes)})
+
+
+def _evaluated_long_ago(seen: Status) -> str | None:
+    if seen.evaluated is None:
+        return None
+    age = datetime.now(UTC) - seen.evaluated
+    if age <= seen.evaluate_after:
+        return None
+    limit = "a week, in development" if seen.evaluate_after == WEEK else "a quarter"
+    return f"last evaluated {counted(age.days, 'day')} ago, more than {limit}"
 
 
 def _evidence_moved(seen: Status) -> str | None:

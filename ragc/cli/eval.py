@@ -12,6 +12,7 @@ from ragc.cli._terminal import (
     emit,
     json_option,
     lm_option,
+    note,
     project_option,
     row,
     say,
@@ -57,6 +58,19 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     metavar="SCORE",
     help="Exit 1 when the score (0 to 1, as in --json) is below this.",
 )
+@click.option(
+    "--against",
+    type=click.Choice(["sealed"]),
+    help="Compare with the scores that the artifact was sealed with; exit 1 when they have credibly dropped.",
+)
+@click.option(
+    "--margin",
+    type=float,
+    callback=_check_score,
+    metavar="SCORE",
+    help="With --against: how far the score may drop, 0 to 1. Default: 0.",
+)
+@click.option("--fresh", is_flag=True, help="Ask everything anew; later runs use the new responses.")
 @click.option("--retrieval", is_flag=True, help="Score what retrieval alone finds for a TASK; no model is asked.")
 @click.option("--k", metavar="N,…", callback=_numbers, help="With --retrieval: passages. Default: 1,3,5,10.")
 @click.option("--alpha", metavar="N,…", callback=_numbers, help="With --retrieval. Default: 0,0.25,0.5,0.75,1.")
@@ -69,6 +83,9 @@ def command(  # noqa: PLR0913  the flags of two ways to score
     uncompiled: bool,
     split: Any,
     fail_under: float | None,
+    against: Any,
+    margin: float | None,
+    fresh: bool,
     retrieval: bool,
     k: tuple[int, ...] | None,
     alpha: tuple[float, ...] | None,
@@ -84,9 +101,18 @@ def command(  # noqa: PLR0913  the flags of two ways to score
     With --retrieval it is passages that are scored, for every k and alpha, on the questions whose labels name their
     evidence: precision, MRR and nDCG over the passages that overlap it, recall over the evidence itself. --fail-under
     is then for the best recall.
+
+    --against fails only where the whole 95% interval of the difference, question by question and over clusters of
+    evidence, lies below minus --margin: a small set, or a few changed answers, never does.
     """
     if retrieval:
-        for option, given in (("--uncompiled", uncompiled), ("--lm", lm), ("--threads", threads)):
+        for option, given in (
+            ("--uncompiled", uncompiled),
+            ("--lm", lm),
+            ("--threads", threads),
+            ("--against", against),
+            ("--fresh", fresh),
+        ):
             if given:
                 raise click.UsageError(f"{option} says nothing about --retrieval: no program is run")
         from ragc.cli._rankings import score_retrieval
@@ -96,6 +122,8 @@ def command(  # noqa: PLR0913  the flags of two ways to score
         return
     if k is not None or alpha is not None:
         raise click.UsageError("--k and --alpha go with --retrieval: a program has its own")
+    if margin is not None and against is None:
+        raise click.UsageError("--margin goes with --against sealed")
     from ragc.artifact import drift, locate
     from ragc.cli.compile import Reporter
     from ragc.compiler import evaluate
@@ -112,12 +140,19 @@ def command(  # noqa: PLR0913  the flags of two ways to score
             split=split,
             lm=lm,
             threads=threads,
+            against=against,
+            margin=margin or 0.0,
+            fresh=fresh,
             on_event=reporter.event,
         )
     if as_json:
         emit(result.as_json())
     else:
         _show(result)
+    if not result.counts and lm is None:
+        note("the journal answered: this says nothing new about the model, and does not count for status; --fresh asks")
+    if result.against is not None and result.against.has_dropped:
+        raise CheckFailed(f"{target or result.task} on {split}: {result.against.sentence}")
     score = result.evaluation.score
     if fail_under is not None and (score is None or score < fail_under):
         shown = "no score" if score is None else f"{score:.3f}"
@@ -139,6 +174,10 @@ def _show(result: EvaluationResult) -> None:
         notes.append(f"abstains on {100 * found.false_abstentions:.0f}% of the answerable")
     if notes:
         row("", ", ".join(notes))
+    if result.against is not None:
+        row("sealed", result.against.sentence)
+        if result.against.relabelled:
+            row("", "the examples are others than at sealing; questions are compared by their ids")
     if found.slices:
         say()
         rows = [("slice", "score", "n", "errors")]

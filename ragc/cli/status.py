@@ -35,6 +35,9 @@ def command(task: str | None, check: bool, as_json: bool, project: Path | None) 
     It is time to compile again when that is a tenth of the evidence; when a fifth of the documents are others; or when
     a demonstration quotes what its document no longer says. Until then new documents are answered from as soon as
     `ragc index` returns: an artifact is no copy of its corpus.
+
+    It is time to evaluate when that was last done more than a quarter ago, or a week with `development = true` in
+    [tool.ragc]. Sealing counts, and every `ragc eval` of the artifact in this checkout that asked its model anew.
     """
     from ragc.artifact import status
     from ragc.errors import ConfigError
@@ -46,12 +49,13 @@ def command(task: str | None, check: bool, as_json: bool, project: Path | None) 
         raise ConfigError("no task yet; add [tool.ragc.tasks.NAME] to pyproject.toml")
     seen = [status(found, one) for one in tasks]
     if as_json:
-        emit({"artifacts": [_json(one) for one in seen], "due": any(one.due for one in seen)})
+        emit({"artifacts": [_json(one) for one in seen], "due": any(one.due or one.late for one in seen)})
     else:
         _print(seen)
-    late = [one.task for one in seen if one.due]
+    what = {"compile": [one.task for one in seen if one.due], "evaluate": [one.task for one in seen if one.late]}
+    late = [f"time to {verb} again: {', '.join(tasks)}" for verb, tasks in what.items() if tasks]
     if check and late:
-        raise CheckFailed(f"time to compile again: {', '.join(late)}")
+        raise CheckFailed("; ".join(late))
 
 
 def _print(seen: list[Status]) -> None:
@@ -70,7 +74,7 @@ def _print(seen: list[Status]) -> None:
     ]
     table(rows)
     for one in seen:
-        lines = [*one.due, *_names(one.moved), *one.notes]
+        lines = [*one.due, *filter(None, [one.late]), *_names(one.moved), *one.notes]
         if one.drift is not None:
             lines += [line for line in (one.drift.source, one.drift.model) if line is not None]
         if one.index == "behind":
@@ -80,6 +84,8 @@ def _print(seen: list[Status]) -> None:
             row(one.task, *lines)
         if one.due:
             row("due", f"ragc compile {one.task}")
+        elif one.late:
+            row("due", f"ragc eval {one.task} --against sealed")
 
 
 def _verdict(one: Status) -> str:
@@ -127,6 +133,7 @@ def _json(one: Status) -> dict[str, Any]:
         "id": None if manifest is None else manifest.id,
         "made": None if manifest is None else manifest.built["time"],
         "age_seconds": one.seconds,
+        "evaluated": None if one.evaluated is None else one.evaluated.isoformat(),
         "verdict": None if manifest is None else manifest.verdict["word"],
         "difference": None if manifest is None else manifest.verdict.get("difference"),
         "corpus": None
@@ -140,7 +147,7 @@ def _json(one: Status) -> dict[str, Any]:
             "evidence_touched": moved.touched,
         },
         "index": one.index,
-        "due": list(one.due),
+        "due": [*one.due, *filter(None, [one.late])],
         "notes": list(one.notes),
         "source": None if one.drift is None else one.drift.source,
         "model": None if one.drift is None else one.drift.model,

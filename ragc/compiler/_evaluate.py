@@ -7,20 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ragc.artifact import chosen_lm, load, verify
+from ragc.artifact import chosen_lm, load, record_evaluation, verify
+from ragc.compiler._against import Against, against_sealed, sealed_scores
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._events import OnEvent, Warned, ignore, telling
+from ragc.compiler._events import OnEvent, ignore, telling
 from ragc.compiler._history import open_evaluation
 from ragc.compiler._interrupts import Interrupts
-from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._result import cost_of
-from ragc.data import too_often
+from ragc.data import examples_fingerprint
 from ragc.errors import ArtifactError, ConfigError
+from ragc.evaluation import clusters_of
 from ragc.project import Project
 
 if TYPE_CHECKING:
     import dspy
 
+    from ragc.artifact import Manifest
     from ragc.evaluation import Evaluation
     from ragc.models import Usage
 
@@ -38,8 +40,10 @@ class EvaluationResult:
     metric: str
     evaluation: Evaluation
     usage: Usage
-    openings: int | None = None
-    """How often the test split was opened so far; None on another split."""
+    against: Against | None = None
+    """The comparison with the sealed scores, where it was asked for."""
+    counts: bool = True
+    """Whether it counts as an evaluation of the artifact as it answers now; False: the journal answered."""
 
     def as_json(self) -> dict[str, Any]:
         """The keys that `ragc eval --json` prints."""
@@ -50,11 +54,12 @@ class EvaluationResult:
             "metric": self.metric,
             **self.evaluation.details(),
             "cost": cost_of(self.usage),
-            "openings": self.openings,
+            "counts": self.counts,
+            **({} if self.against is None else {"against": self.against.as_json()}),
         }
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  the flags of its command
     target: str | Path | None = None,
     *,
     project: Project | Path | str | None = None,
@@ -62,16 +67,26 @@ def evaluate(
     split: Split = "validation",
     lm: str | None = None,
     threads: int | None = None,
+    against: Literal["sealed"] | None = None,
+    margin: float = 0.0,
+    fresh: bool = False,
     on_event: OnEvent = ignore,
 ) -> EvaluationResult:
     """Scores an artifact, or with `uncompiled` a task's program as it is written, on one split.
 
     `target` is a task's name (its artifact in `compiled/`) or the path of an artifact, which is scored on the examples
-    of the task that it names. `lm` stands in for the sealed or configured model.
+    of the task that it names. `lm` stands in for the sealed or configured model. `against="sealed"` compares the scores
+    with those that the artifact was sealed with; `margin` (0 to 1) is how far they may drop. What the journal holds is
+    not asked again, unless `fresh`. The artifact counts as evaluated where most calls were asked anew, or its own model
+    runs in this process and answers as it did: that is recorded below `.ragc/`.
 
     Raises:
         RagcError: what cannot be used, in one line.
     """
+    if against is not None and uncompiled:
+        raise ConfigError("--against sealed compares an artifact: leave --uncompiled out")
+    if not 0 <= margin < 1:
+        raise ConfigError(f"margin {margin:g}: expected 0 to 1, such as 0.05 for 5 points")
     found = project if isinstance(project, Project) else Project.find(project)
     place = _artifact_path(target)
     manifest = None
@@ -87,6 +102,8 @@ def evaluate(
                     f"{place} does not exist: run `ragc compile {task.name}`, or score the program with --uncompiled"
                 )
             manifest = verify(place)
+    if manifest is not None and against is not None:
+        sealed_scores(manifest, split)  # refused before anything is paid
     if manifest is not None:
         found = replace(found, settings=found.settings.model_copy(update={"lm": chosen_lm(manifest, lm)}))
     elif lm is not None:
@@ -94,28 +111,31 @@ def evaluate(
     bench = open_bench(
         found,
         task,
-        gateway_for=lambda *_: open_evaluation(found, task, on_event).gateway,
+        gateway_for=lambda *_: open_evaluation(found, task, on_event, fresh=fresh).gateway,
         threads=threads,
         on_event=on_event,
     )
     with closing(bench), bench.context(), Interrupts(bench.gateway):
         program = bench.program() if manifest is None else _sealed_program(bench, place)
-        opened = None
-        if split == "test":
-            opened = open_test_of(bench, {"program": program_digest(bench, program, manifest)}, by="eval")
-        examples = getattr(bench.labelled.splits, split) if opened is None else opened.examples
+        examples = getattr(bench.labelled.splits, split)
         with bench.gateway.step(split):
             evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
-        if opened is not None:
-            opened = opened.showed({"program": evaluation.scores})
-            if manifest is not None:
-                opened.made(manifest.id)
-            if (warning := too_often(opened.count)) is not None:
-                on_event(Warned(warning))
         bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         identity = None if manifest is None else manifest.id
-        count = None if opened is None else opened.count
-        return EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost, count)
+        result = EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost)
+        if manifest is None:
+            return result
+        if against is not None:
+            compared = against_sealed(
+                manifest,
+                evaluation,
+                split,
+                examples=examples_fingerprint(bench.labelled.examples),
+                clusters=clusters_of(examples, bench.labelled.corpus),
+                margin=margin,
+            )
+            result = replace(result, against=compared)
+        return replace(result, counts=lm is None and _recorded(bench, manifest, split, evaluation))
 
 
 def ask(
@@ -146,6 +166,20 @@ def _artifact_path(target: str | Path | None) -> Path | None:
     if isinstance(target, Path):
         return target
     return Path(target) if target is not None and ("/" in target or "\\" in target) else None
+
+
+def _recorded(bench: Bench, manifest: Manifest, split: str, evaluation: Evaluation) -> bool:
+    """Whether this was an evaluation of the artifact as it answers now; where it was, that is recorded.
+
+    What a provider's model answers today is not in a journal; a model in this process answers as it did.
+    """
+    local = str(manifest.identity["lm"]["model"]).startswith("local/")
+    asked, calls = bench.gateway.usage.calls, bench.gateway.cost.calls
+    if not evaluation.n or (not local and 2 * asked <= calls):
+        return False
+    figures = {"split": split, "score": evaluation.score, "n": evaluation.n, "errors": evaluation.errors}
+    record_evaluation(bench.project.root, manifest.id, {"task": manifest.task, **figures})
+    return True
 
 
 def _sealed_program(bench: Bench, place: Path | None) -> dspy.Module:

@@ -105,12 +105,8 @@ def open_run(
     *,
     fresh: bool = False,
     on_event: OnEvent,
-    kind: type[Gateway] = Gateway,
 ) -> Opened:
-    """The run that a command goes on with, or a new one. Raises RagcError when the journal cannot be used.
-
-    `kind` is the gateway's class.
-    """
+    """The run that a compile goes on with, or a new one. Raises RagcError when the journal cannot be used."""
     journal = open_journal(project, on_event)
     runs = journal.find_runs(task=task.name)
     generation = journal.generation(task.name)
@@ -127,7 +123,7 @@ def open_run(
             generation=generation,
         )
         journal.begin_run(record)
-        return Opened(_gateway(journal, record, budget, kind=kind), record, resumed=False, known=last is not None)
+        return Opened(_gateway(journal, record, budget), record, resumed=False, known=last is not None)
     stop = None
     if last.state in _CAPPED and last.stop is not None and not _raised(last.caps, budget):
         stop = _stop_again(last)
@@ -136,18 +132,13 @@ def open_run(
     again = stop is not None
     # What stopped for its errors is tried once more; whatever else goes on decides as it had decided.
     earlier = None if last.state == "errors" else Replay(journal, last.id)
-    gateway = _gateway(journal, last, budget, stop, earlier, kind=kind)
-    return Opened(gateway, last, resumed=True, lost=lost, known=again, stops_again=again)
+    return Opened(
+        _gateway(journal, last, budget, stop, earlier), last, resumed=True, lost=lost, known=again, stops_again=again
+    )
 
 
 def open_replay(
-    project: Project,
-    task: TaskSettings,
-    identity: Identity,
-    source: bool | str | Path,
-    *,
-    on_event: OnEvent,
-    kind: type[Gateway] = Gateway,
+    project: Project, task: TaskSettings, identity: Identity, source: bool | str | Path, *, on_event: OnEvent
 ) -> Opened:
     """A run from the journal alone, or from an export (a path): nothing is sent, nothing is written.
 
@@ -161,8 +152,7 @@ def open_replay(
     if isinstance(source, str):
         same = [_sealed_by(journal, source, identity)]
     found = next((run for run in same if run.artifact is not None), None) or next(iter(same), None)
-    alike = [run for run in runs if run.components.keys() == identity.components.keys()]  # a compile, or a comparison
-    changed = identity.difference(alike[0].components) if alike and found is None else None
+    changed = identity.difference(runs[0].components) if runs and found is None else None
     if changed is not None:
         on_event(Warned(f"no run with these inputs is in the journal; since the last one have changed: {changed}"))
     record = found or RunRecord("", task.name, identity.hash, identity.components, {}, journal.generation(task.name))
@@ -170,31 +160,36 @@ def open_replay(
     stop = None
     if found is not None and found.stop is not None and found.state in _CAPPED | {"interrupted"}:
         stop = _stop_again(found)
-    gateway = kind(
+    gateway = Gateway(
         Budget(), journal=journal, run=record.id, task=task.name, generation=record.generation, replay=replay,
         stop_at=stop,
     )  # fmt: skip
     return Opened(gateway, record, resumed=False, known=True, stops_again=stop is not None)
 
 
-def open_evaluation(project: Project, task: TaskSettings, on_event: OnEvent) -> Opened:
-    """A run that only evaluates. What it asks is in the journal from then on, and what was asked before is not paid."""
+def open_evaluation(project: Project, task: TaskSettings, on_event: OnEvent, *, fresh: bool = False) -> Opened:
+    """A run that only evaluates. What it asks is in the journal from then on, and what was asked before is not paid.
+
+    With `fresh` it begins the next generation: everything is asked anew, and later runs use what is answered now.
+    """
     journal = open_journal(project, on_event)
     record = RunRecord(
         id=secrets.token_hex(6), task=task.name, identity="evaluation", components={}, caps={},
-        generation=journal.generation(task.name),
+        generation=journal.next_generation(task.name) if fresh else journal.generation(task.name),
     )  # fmt: skip
     journal.begin_run(record)
     return Opened(_gateway(journal, record, Budget()), record, resumed=False)
 
 
-def open_look(project: Project, task: TaskSettings, kind: type[Gateway] = Gateway) -> Opened:
+def open_look(project: Project, task: TaskSettings) -> Opened:
     """A look at what the journal knows of a task, for an estimate: nothing is sent, nothing is written."""
     path = project.path(JOURNAL)
     journal = Journal.open(path, read_only=True) if path.is_file() else Journal.in_memory()
     generation = journal.generation(task.name)
     record = RunRecord("", task.name, "", {}, {}, generation)
-    gateway = kind(journal=journal, task=task.name, generation=generation, replay=Replay(journal, None, is_look=True))
+    gateway = Gateway(
+        journal=journal, task=task.name, generation=generation, replay=Replay(journal, None, is_look=True)
+    )
     return Opened(gateway, record, resumed=False)
 
 
@@ -233,15 +228,9 @@ def _metric(root: Path, spec: str) -> Any:
 
 
 def _gateway(
-    journal: Journal,
-    record: RunRecord,
-    budget: Budget,
-    stop: StopAt | None = None,
-    earlier: Replay | None = None,
-    *,
-    kind: type[Gateway] = Gateway,
+    journal: Journal, record: RunRecord, budget: Budget, stop: StopAt | None = None, earlier: Replay | None = None
 ) -> Gateway:
-    return kind(
+    return Gateway(
         budget,
         journal=journal,
         run=record.id,

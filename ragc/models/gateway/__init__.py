@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     )
     from ragc.models.gateway._key import Handover
     from ragc.models.gateway._replay import NotInJournal, Replay
-    from ragc.models.gateway._shared import SharedGateway
     from ragc.models.gateway._steps import Step, StopAt
 
 _HOME = {
@@ -66,7 +65,6 @@ _HOME = {
     "RunRecord": "_journal",
     "RunState": "_journal",
     "Share": "_journal",
-    "SharedGateway": "_shared",
     "Status": "_gateway",
     "Step": "_steps",
     "StepRecord": "_journal",
@@ -102,7 +100,6 @@ __all__ = [
     "RunRecord",
     "RunState",
     "Share",
-    "SharedGateway",
     "Status",
     "Step",
     "StepRecord",
