@@ -20,7 +20,7 @@ def render(manifest: Manifest, state: Mapping[str, Any]) -> str:
             "",
             f"**{_text(figures.sentence(manifest))}**",
             "",
-            *(_text(line) for line in (figures.sealed_is(manifest), figures.stopped(manifest)) if line),
+            *(_text(line) for line in figures.notes(manifest)),
             "",
             "## How to use it",
             "",

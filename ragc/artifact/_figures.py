@@ -200,11 +200,27 @@ def sentence(manifest: Manifest) -> str:
     return str(manifest.verdict.get("sentence") or "Not tested: the test split was not opened.")
 
 
+def opened(manifest: Manifest) -> str | None:
+    """Say how often the test split had been opened when this was sealed; None where that is not known."""
+    from ragc.data import in_times, too_often
+
+    count = manifest.results.get("openings")
+    if not count:
+        return None
+    times = f"The test split was opened {in_times(count)} when this was sealed"
+    return f"{times}: its figures may promise more than users will see." if too_often(count) else f"{times}."
+
+
 def sealed_is(manifest: Manifest) -> str:
     """Say which of the two programs this is."""
     if manifest.verdict["sealed"] == "baseline":
         return "This artifact is the program before compiling: what was compiled scored below it, or nothing was."
     return "This artifact is the compiled program."
+
+
+def notes(manifest: Manifest) -> list[str]:
+    """Return what is to be said beside the verdict, a sentence each."""
+    return [line for line in (sealed_is(manifest), stopped(manifest), opened(manifest)) if line]
 
 
 def stopped(manifest: Manifest) -> str | None:

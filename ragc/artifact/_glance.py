@@ -71,9 +71,8 @@ def _there(path: Path | str) -> Manifest | None:
 
 
 def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    verdict = (figures.sentence(manifest), figures.sealed_is(manifest), figures.stopped(manifest))
     yield manifest.task, f"{manifest.name}   {_typed(manifest.path)}"
-    yield "verdict", *filter(None, verdict)
+    yield "verdict", figures.sentence(manifest), *figures.notes(manifest)
     if table := list(_figures(manifest)):
         yield "figures", *table
     if slices := list(_slices(manifest)):

@@ -43,7 +43,7 @@ def render(manifest: Manifest, state: Mapping[str, Any], questions: Sequence[Que
 
 def _verdict(manifest: Manifest) -> Markup:
     word = str(manifest.verdict["word"])
-    notes = [line for line in (figures.sealed_is(manifest), figures.stopped(manifest)) if line]
+    notes = figures.notes(manifest)
     return element(
         "header",
         element("p", element("span", manifest.task), " ", element("code", manifest.name), class_="eyebrow"),

@@ -17,13 +17,16 @@ from ragc.compiler._indexing import bring_up_to_date
 from ragc.data import (
     Corpus,
     Example,
+    Openings,
     Splits,
     assign_splits,
     check_inputs,
     check_labels,
     find_leaks,
+    openings_beside,
     read_corpus,
     read_examples,
+    read_openings,
     unsupported_in_words,
     verbatim_in_corpus,
 )
@@ -34,6 +37,7 @@ from ragc.project import load_program
 from ragc.retrieval import Index, Remembered, Retrieve, Unembedded, bind, candidates, check_embedder, is_local
 
 if TYPE_CHECKING:
+    from ragc.evaluation import Metric, Recall
     from ragc.project import ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
@@ -51,6 +55,8 @@ class Labelled:
     splits: Splits
     examples: tuple[Example, ...]
     """The examples whose labels hold."""
+    openings: Openings
+    """How often the test split was opened, as far as is recorded when they were read."""
 
     @property
     def documents(self) -> int:
@@ -70,6 +76,7 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
     labels = check_labels(read_examples(project.path(task.examples)), corpus)
     splits = assign_splits(labels.valid, project.splits_path(task))
     find_leaks(splits)
+    openings = read_openings(openings_beside(project.splits_path(task)))
     warn = [f"skipped {task.corpus}/{one.path}: {one.reason}" for one in corpus.skipped]
     warn += [f"stale label {one.example.named}: {one.reason}" for one in labels.stale]
     warn += [f"example {one.example.named} is set aside: {one.reason}" for one in splits.aside]
@@ -78,7 +85,7 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
         on_event(Warned(text))
     if len(warn) > 10:
         on_event(Warned(f"{len(warn) - 10} more warnings like these"))
-    return Labelled(corpus, splits, labels.valid)
+    return Labelled(corpus, splits, labels.valid, openings)
 
 
 def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:
@@ -98,6 +105,22 @@ def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """How answers are scored: checked against the examples."""
+
+    metric: Metric
+    recall: Recall
+
+
+def scoring_of(project: Project, task: TaskSettings, labelled: Labelled) -> Scoring:
+    """The metric of `task`, with what it needs of the corpus. Raises ConfigError or DataError where it cannot score."""
+    recall = recall_of(labelled.corpus)
+    metric = load_metric(project, task.metric).with_tools(recall=recall)
+    metric.check(labelled.examples)
+    return Scoring(metric, recall)
+
+
+@dataclass(frozen=True)
 class Bench:
     """Everything that runs a program of one task; `close` releases the index."""
 
@@ -112,19 +135,25 @@ class Bench:
     evaluator: Evaluator
     indexing: Amounts
     """What the index has taken of the budget, or in a look would take."""
+    make: Callable[[], dspy.Module] | None = None
+    """Makes the uncompiled program, where that is not the class as it is written."""
 
     def program(self, state: dict[str, Any] | None = None) -> dspy.Module:
         """A fresh program with `state`, bound to the index."""
-        program = self.program_class()
+        program = self.plain()
         if state is not None:
             program.load_state(state)
         self.bind(program)
         return program
 
+    def plain(self) -> dspy.Module:
+        """A fresh uncompiled program, not bound to anything."""
+        return self.program_class() if self.make is None else self.make()
+
     @property
     def passages(self) -> int:
         """Passages that the uncompiled program finds, at most; 1 where it retrieves none."""
-        found = [retrieve.k for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)]
+        found = [retrieve.k for _, retrieve in self.plain().named_sub_modules(type_=Retrieve)]
         return max(found, default=1)
 
     @property
@@ -134,7 +163,7 @@ class Bench:
         whole = -(-stats.passages // max(1, stats.documents))
         found = [
             whole if retrieve.expand == "document" else 2 * retrieve.expand + 1
-            for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)
+            for _, retrieve in self.plain().named_sub_modules(type_=Retrieve)
         ]
         return max(found, default=1)
 
@@ -184,8 +213,7 @@ class Bench:
         chunk = self.task.chunk
         tokens = chunk.size if chunk.by == "tokens" else -(-chunk.size // 4)
         depths = [
-            candidates(retrieve.k, retrieve.fetch_k)
-            for _, retrieve in self.program_class().named_sub_modules(type_=Retrieve)
+            candidates(retrieve.k, retrieve.fetch_k) for _, retrieve in self.plain().named_sub_modules(type_=Retrieve)
         ]
         passages = [tokens] * max(depths, default=1)
         takes = (self.index.rerankers.takes(name, query=QUESTION_TOKENS, passages=passages) for name in names)
@@ -205,9 +233,13 @@ class Bench:
 
     def close(self) -> None:
         """Ends what is still running, and releases the index and the journal."""
+        self.release()
+        self.gateway.close()
+
+    def release(self) -> None:
+        """Like `close`, for a bench whose gateway others use as well: that stays open."""
         self.evaluator.cancel()
         self.index.close()
-        self.gateway.close()
 
 
 def rerankers_of(program: dspy.Module) -> list[str]:
@@ -249,35 +281,63 @@ def open_bench(
     Raises:
         RagcError: what is missing or wrong, in one line.
     """
-    settings = project.settings.lm
-    workers = thread_count(settings, threads)
+    thread_count(project.settings.lm, threads)
     chosen = load_program(project, task.program)
-    metric = load_metric(project, task.metric)
+    load_metric(project, task.metric)  # before anything is read
     labelled = read_labelled(project, task, on_event, strict=strict)
     check_inputs(labelled.examples, chosen, project.path(task.examples))
-    recall = recall_of(labelled.corpus)
-    metric = metric.with_tools(recall=recall)
-    metric.check(labelled.examples)
+    scoring = scoring_of(project, task, labelled)
     if not is_replay:
-        prepare_model(settings)
+        prepare_model(project.settings.lm)
         check_embedder(project.settings.embedder)
     gateway = gateway_for(labelled, chosen)
-    lm = make_lm(settings, gateway=gateway)
-    adapter = make_adapter(settings)
     try:
-        indexed = bring_up_to_date(project, task, labelled.corpus, gateway, on_event)
+        return bench_on(project, task, chosen, labelled, scoring, gateway, threads=threads, on_event=on_event)
     except BaseException:
         gateway.close()
         raise
+
+
+def bench_on(  # noqa: PLR0913  what a bench is made of
+    project: Project,
+    task: TaskSettings,
+    program: type[dspy.Module],
+    labelled: Labelled,
+    scoring: Scoring,
+    gateway: Gateway,
+    *,
+    threads: int | None,
+    on_event: OnEvent,
+    make: Callable[[], dspy.Module] | None = None,
+    collection: str | None = None,
+) -> Bench:
+    """A bench on what was read and checked before, and on a gateway that it may share with others.
+
+    `make` makes the uncompiled program; `collection` is the index's name in the store, where that is not the task's.
+    Raises what `open_bench` does of models and index; the gateway is left open.
+    """
+    settings = project.settings.lm
+    lm = make_lm(settings, gateway=gateway)
+    indexed = bring_up_to_date(project, task, labelled.corpus, gateway, on_event, collection=collection)
     evaluator = Evaluator(
-        metric,
+        scoring.metric,
         lm,
-        adapter,
+        make_adapter(settings),
         gateway,
-        recall=recall,
-        threads=workers,
+        recall=scoring.recall,
+        threads=thread_count(settings, threads),
         max_error_rate=task.max_error_rate,
     )
     return Bench(
-        project, task, chosen, labelled, indexed.index, lm, adapter, gateway, evaluator, indexing=indexed.taken
+        project,
+        task,
+        program,
+        labelled,
+        indexed.index,
+        lm,
+        evaluator.adapter,
+        gateway,
+        evaluator,
+        indexing=indexed.taken,
+        make=make,
     )

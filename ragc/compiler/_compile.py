@@ -18,6 +18,7 @@ from ragc.compiler._events import OnEvent, ignore
 from ragc.compiler._history import Opened, identify, only_run, open_look, open_replay, open_run
 from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._result import CompileResult
+from ragc.data import check_openings
 from ragc.errors import ConfigError, RagcError
 from ragc.project import Budget, Project, load_optimizer, optimizer_settings
 
@@ -94,6 +95,7 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         elif replay:
             opened.append(open_replay(found, chosen, identity, replay, on_event=teller))
         else:
+            check_openings(labelled.openings.path)
             opened.append(open_run(found, chosen, identity, caps, fresh=fresh, on_event=teller))
         teller.follow(opened[0].gateway)
         return opened[0].gateway

@@ -161,7 +161,7 @@ def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Examp
         return from_prompts(bench, program, examples)
 
 
-def estimate(
+def estimate(  # noqa: PLR0913  what a run is made of
     one: PerQuestion,
     work: Work | None,
     *,
@@ -169,22 +169,24 @@ def estimate(
     test: int,
     already: float,
     is_pilot: bool,
+    plain_test: int | None = None,
     most: PerQuestion | None = None,
     margin: Amounts = NOTHING,
 ) -> Estimate:
     """The whole run from what one question takes; `already` is the number of questions that the pilot answered.
 
+    `test` is how many test questions the candidate answers, and `plain_test` (default: as many) the uncompiled program.
     `most` is the same for a dear question; `margin` what one call is
     reserved at, which the search's last one needs free, and the test's.
     """
     plan = work or Work(training=0, candidates=1)
     high = most or one
-    plain = validation + plan.training + test
+    plain = validation + plan.training + (test if plain_test is None else plain_test)
     shown = plan.candidates * validation + test
     runs = plain + shown
     dear = plain + plan.dearer * shown
-    fewest = 2 * validation + plan.training + 2 * test
-    least = plain + plan.dearer * (validation + test)
+    fewest = plain + min(1, plan.candidates) * validation + test
+    least = plain + plan.dearer * (min(1, plan.candidates) * validation + test)
     smallest: dict[str, float] = {
         "calls": math.ceil(fewest * high.calls),
         "input_tokens": math.ceil(least * high.input_tokens) + 2 * math.ceil(plan.dearer * margin.input_tokens),

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from ragc.artifact import chosen_lm, load, record_evaluation, verify
 from ragc.compiler._against import Against, against_sealed, sealed_scores
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._events import OnEvent, ignore, telling
+from ragc.compiler._events import OnEvent, Warned, ignore, telling
 from ragc.compiler._history import open_evaluation
 from ragc.compiler._interrupts import Interrupts
+from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._result import cost_of
-from ragc.data import examples_fingerprint
+from ragc.data import examples_fingerprint, too_often
 from ragc.errors import ArtifactError, ConfigError
 from ragc.evaluation import clusters_of
 from ragc.project import Project
@@ -40,6 +41,8 @@ class EvaluationResult:
     metric: str
     evaluation: Evaluation
     usage: Usage
+    openings: int | None = None
+    """How often the test split was opened so far; None on another split."""
     against: Against | None = None
     """The comparison with the sealed scores, where it was asked for."""
     counts: bool = True
@@ -54,6 +57,7 @@ class EvaluationResult:
             "metric": self.metric,
             **self.evaluation.details(),
             "cost": cost_of(self.usage),
+            "openings": self.openings,
             "counts": self.counts,
             **({} if self.against is None else {"against": self.against.as_json()}),
         }
@@ -117,12 +121,22 @@ def evaluate(  # noqa: PLR0913  the flags of its command
     )
     with closing(bench), bench.context(), Interrupts(bench.gateway):
         program = bench.program() if manifest is None else _sealed_program(bench, place)
-        examples = getattr(bench.labelled.splits, split)
+        opened = None
+        if split == "test":
+            opened = open_test_of(bench, {"program": program_digest(bench, program, manifest)}, by="eval")
+        examples = getattr(bench.labelled.splits, split) if opened is None else opened.examples
         with bench.gateway.step(split):
             evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
+        if opened is not None:
+            opened = opened.showed({"program": evaluation.scores})
+            if manifest is not None:
+                opened.made(manifest.id)
+            if (warning := too_often(opened.count)) is not None:
+                on_event(Warned(warning))
         bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         identity = None if manifest is None else manifest.id
-        result = EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost)
+        count = None if opened is None else opened.count
+        result = EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost, count)
         if manifest is None:
             return result
         if against is not None:

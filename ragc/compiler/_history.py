@@ -105,8 +105,12 @@ def open_run(
     *,
     fresh: bool = False,
     on_event: OnEvent,
+    kind: type[Gateway] = Gateway,
 ) -> Opened:
-    """The run that a compile goes on with, or a new one. Raises RagcError when the journal cannot be used."""
+    """The run that a command goes on with, or a new one. Raises RagcError when the journal cannot be used.
+
+    `kind` is the gateway's class.
+    """
     journal = open_journal(project, on_event)
     runs = journal.find_runs(task=task.name)
     generation = journal.generation(task.name)
@@ -123,7 +127,7 @@ def open_run(
             generation=generation,
         )
         journal.begin_run(record)
-        return Opened(_gateway(journal, record, budget), record, resumed=False, known=last is not None)
+        return Opened(_gateway(journal, record, budget, kind=kind), record, resumed=False, known=last is not None)
     stop = None
     if last.state in _CAPPED and last.stop is not None and not _raised(last.caps, budget):
         stop = _stop_again(last)
@@ -132,13 +136,18 @@ def open_run(
     again = stop is not None
     # What stopped for its errors is tried once more; whatever else goes on decides as it had decided.
     earlier = None if last.state == "errors" else Replay(journal, last.id)
-    return Opened(
-        _gateway(journal, last, budget, stop, earlier), last, resumed=True, lost=lost, known=again, stops_again=again
-    )
+    gateway = _gateway(journal, last, budget, stop, earlier, kind=kind)
+    return Opened(gateway, last, resumed=True, lost=lost, known=again, stops_again=again)
 
 
 def open_replay(
-    project: Project, task: TaskSettings, identity: Identity, source: bool | str | Path, *, on_event: OnEvent
+    project: Project,
+    task: TaskSettings,
+    identity: Identity,
+    source: bool | str | Path,
+    *,
+    on_event: OnEvent,
+    kind: type[Gateway] = Gateway,
 ) -> Opened:
     """A run from the journal alone, or from an export (a path): nothing is sent, nothing is written.
 
@@ -152,7 +161,8 @@ def open_replay(
     if isinstance(source, str):
         same = [_sealed_by(journal, source, identity)]
     found = next((run for run in same if run.artifact is not None), None) or next(iter(same), None)
-    changed = identity.difference(runs[0].components) if runs and found is None else None
+    alike = [run for run in runs if run.components.keys() == identity.components.keys()]  # a compile, or a comparison
+    changed = identity.difference(alike[0].components) if alike and found is None else None
     if changed is not None:
         on_event(Warned(f"no run with these inputs is in the journal; since the last one have changed: {changed}"))
     record = found or RunRecord("", task.name, identity.hash, identity.components, {}, journal.generation(task.name))
@@ -160,7 +170,7 @@ def open_replay(
     stop = None
     if found is not None and found.stop is not None and found.state in _CAPPED | {"interrupted"}:
         stop = _stop_again(found)
-    gateway = Gateway(
+    gateway = kind(
         Budget(), journal=journal, run=record.id, task=task.name, generation=record.generation, replay=replay,
         stop_at=stop,
     )  # fmt: skip
@@ -181,15 +191,13 @@ def open_evaluation(project: Project, task: TaskSettings, on_event: OnEvent, *, 
     return Opened(_gateway(journal, record, Budget()), record, resumed=False)
 
 
-def open_look(project: Project, task: TaskSettings) -> Opened:
+def open_look(project: Project, task: TaskSettings, kind: type[Gateway] = Gateway) -> Opened:
     """A look at what the journal knows of a task, for an estimate: nothing is sent, nothing is written."""
     path = project.path(JOURNAL)
     journal = Journal.open(path, read_only=True) if path.is_file() else Journal.in_memory()
     generation = journal.generation(task.name)
     record = RunRecord("", task.name, "", {}, {}, generation)
-    gateway = Gateway(
-        journal=journal, task=task.name, generation=generation, replay=Replay(journal, None, is_look=True)
-    )
+    gateway = kind(journal=journal, task=task.name, generation=generation, replay=Replay(journal, None, is_look=True))
     return Opened(gateway, record, resumed=False)
 
 
@@ -228,9 +236,15 @@ def _metric(root: Path, spec: str) -> Any:
 
 
 def _gateway(
-    journal: Journal, record: RunRecord, budget: Budget, stop: StopAt | None = None, earlier: Replay | None = None
+    journal: Journal,
+    record: RunRecord,
+    budget: Budget,
+    stop: StopAt | None = None,
+    earlier: Replay | None = None,
+    *,
+    kind: type[Gateway] = Gateway,
 ) -> Gateway:
-    return Gateway(
+    return kind(
         budget,
         journal=journal,
         run=record.id,

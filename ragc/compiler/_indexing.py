@@ -36,9 +36,17 @@ class Indexed:
 
 
 def bring_up_to_date(
-    project: Project, task: TaskSettings, corpus: Corpus, gateway: Gateway, on_event: OnEvent
+    project: Project,
+    task: TaskSettings,
+    corpus: Corpus,
+    gateway: Gateway,
+    on_event: OnEvent,
+    *,
+    collection: str | None = None,
 ) -> Indexed:
     """The index of `corpus`. In a look that would have to pay for it, passages without an index stand in for it.
+
+    `collection` is its name in the store, the task's by default.
 
     Raises:
         BudgetError: the budget cannot fund the index.
@@ -47,7 +55,7 @@ def bring_up_to_date(
         StoreError: the store cannot be written.
     """
     settings = project.settings.embedder
-    index = open_index(project, task, check=False, gateway=gateway)
+    index = open_index(project, task, check=False, gateway=gateway, collection=collection)
     try:
         if is_local(settings) or index.mirrors(corpus):
             index.update(corpus, progress=_telling(on_event))

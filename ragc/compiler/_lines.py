@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ragc._messages import counted
 from ragc.compiler._events import Finished
+from ragc.data import in_times, too_often
 
 if TYPE_CHECKING:
     from ragc.compiler._bench import Bench
@@ -45,8 +46,8 @@ def describe_estimate(plan: Estimate, gain: float | None, model: str) -> Finishe
     return Finished("estimate", tuple(lines))
 
 
-def describe_test(before: Evaluation, after: Evaluation, comparison: Comparison) -> Finished:
-    """Both scores with the difference, its interval and the verdict; latency and tokens below."""
+def describe_test(before: Evaluation, after: Evaluation, comparison: Comparison, openings: int) -> Finished:
+    """Both scores with the difference, its interval and the verdict; latency, tokens and `openings` below."""
     lines = []
     if comparison.difference is None or comparison.baseline is None or comparison.candidate is None:
         lines.append(comparison.sentence)
@@ -65,6 +66,7 @@ def describe_test(before: Evaluation, after: Evaluation, comparison: Comparison)
         speed = f"{_latency(before.latency_p95)} → {_latency(after.latency_p95)} p95"
         tokens = f"{before.input_tokens_per_question or 0:.0f} → {after.input_tokens_per_question or 0:.0f}"
         lines.append(f"{speed},  {tokens} input tokens a question")
+    lines.append(too_often(openings) or f"the test split was opened {in_times(openings)}")
     return Finished("test", tuple(lines))
 
 

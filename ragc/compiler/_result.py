@@ -35,6 +35,8 @@ class CompileResult:
     baseline_test: Evaluation | None = None
     compiled_test: Evaluation | None = None
     comparison: Comparison | None = None
+    openings: int | None = None
+    """How often the test split was opened so far, this run included; None: this run did not get to it."""
     usage: Usage | None = None
     """What the artifact took in all, whoever paid for it and when."""
     paid: Usage | None = None
@@ -73,6 +75,7 @@ class CompileResult:
                 "ci_low": None if test is None else test.ci_low,
                 "ci_high": None if test is None else test.ci_high,
                 "p_value": None if test is None else test.p_value,
+                "openings": self.openings,
             },
             "detectable_gain": self.detectable_gain,
             "verdict": self.verdict,

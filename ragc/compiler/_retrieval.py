@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ragc._files import canonical_json, digest
 from ragc.compiler._bench import read_labelled
-from ragc.compiler._events import OnEvent, Working, ignore
+from ragc.compiler._events import OnEvent, Warned, Working, ignore
 from ragc.compiler._history import open_evaluation
 from ragc.compiler._indexing import bring_up_to_date
-from ragc.data import gold_spans
+from ragc.compiler._opened import open_labelled_test
+from ragc.data import gold_spans, too_often
 from ragc.errors import ConfigError, DataError
 from ragc.evaluation import Ranked, Rankings, Setting, clusters_of, held, rank
 from ragc.project import Project
@@ -56,6 +58,8 @@ class RetrievalResult:
     """Questions of the split that were left out: their labels name no evidence."""
     usage: Usage | None
     """What embedding the questions took; None: the embedder is local."""
+    openings: int | None = None
+    """How often the test split was opened so far; None on another split."""
 
     def as_json(self) -> dict[str, Any]:
         """The keys that `ragc eval --retrieval --json` prints."""
@@ -69,6 +73,7 @@ class RetrievalResult:
             "settings": [_plain(one) for one in self.rankings.settings],
             "slices": {name: [_plain(one) for one in part] for name, part in self.rankings.slices.items()},
             "missed": [_missed(one) for one in self.missed],
+            "openings": self.openings,
             "embedding": None if self.usage is None else {"usd": self.usage.usd, "calls": self.usage.calls},
         }
 
@@ -92,7 +97,12 @@ def evaluate_retrieval(
     found = project if isinstance(project, Project) else Project.find(project)
     settings = found.task(task)
     labelled = read_labelled(found, settings, on_event)
-    examples: tuple[Example, ...] = getattr(labelled.splits, split)
+    opened = None
+    if split == "test":
+        decides = [found.settings.embedder.model_dump(mode="json"), settings.chunk.model_dump(mode="json"), ks, alphas]
+        programs = {"retrieval": digest(canonical_json(decides))}
+        opened = open_labelled_test(found, settings, labelled, programs, by="eval --retrieval")
+    examples: tuple[Example, ...] = getattr(labelled.splits, split) if opened is None else opened.examples
     gold = {example.id: gold_spans(example, labelled.corpus) for example in examples}
     asked = [example for example in examples if gold[example.id]]
     if not asked:
@@ -116,6 +126,8 @@ def evaluate_retrieval(
             gateway.journal.update_run(gateway.run, state="sealed")
             usage = gateway.usage
     rankings = rank(ranked, ks, clusters=clusters_of(asked, labelled.corpus))
+    if opened is not None and (warning := too_often(opened.count)) is not None:
+        on_event(Warned(warning))
     return RetrievalResult(
         task=settings.name,
         split=split,
@@ -123,6 +135,7 @@ def evaluate_retrieval(
         missed=tuple(_misses(ranked, rankings.best)),
         unlabelled=len(examples) - len(asked),
         usage=usage,
+        openings=None if opened is None else opened.count,
     )
 
 

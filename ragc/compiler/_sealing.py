@@ -28,15 +28,17 @@ UNTESTED = ".ragc/untested"
 """Where an artifact goes that was not tested, when a tested one stands in its place."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ragc.compiler._bench import Bench
     from ragc.compiler._result import CompileResult
     from ragc.compiler._run import Candidate, Run
+    from ragc.data import Example
     from ragc.evaluation import Evaluation
 
 
-def seal_result(
+def seal_result(  # noqa: PLR0913  all that a run found
     bench: Bench,
     run: Run,
     result: CompileResult,
@@ -44,17 +46,20 @@ def seal_result(
     optimizer: dict[str, Any],
     on_event: OnEvent,
     *,
+    test: Sequence[Example] = (),
     target: Path | None = None,
     is_replay: bool = False,
 ) -> CompileResult:
     """Seals what `result.sealed` names and logs the run; returns the result with path and id.
+
+    `test` are the test examples, where the split was opened.
 
     Into `target`, where one is given, and then it is not logged; nor is a replay, which is no run of its own.
 
     Raises ArtifactError or RagcError when the artifact cannot be written; the previous one is whole then.
     """
     chosen = candidate if candidate is not None and result.sealed == "candidate" else run.baseline
-    content = _content(bench, run, result, chosen, optimizer)
+    content = _content(bench, run, result, chosen, optimizer, test)
     place, line = _place(bench, result) if target is None else (target, None)
     sealed = seal(content, place)
     if place == bench.project.compiled_path(bench.task):
@@ -97,7 +102,14 @@ def _shown(path: Path, bench: Bench) -> Path:
     return path.resolve().relative_to(root) if path.resolve().is_relative_to(root) else path
 
 
-def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, optimizer: dict[str, Any]) -> Content:
+def _content(
+    bench: Bench,
+    run: Run,
+    result: CompileResult,
+    chosen: Candidate,
+    optimizer: dict[str, Any],
+    test: Sequence[Example],
+) -> Content:
     project, task = bench.project, bench.task
     program = type(chosen.program)
     comparison = result.comparison
@@ -158,9 +170,10 @@ def _content(bench: Bench, run: Run, result: CompileResult, chosen: Candidate, o
             "validation": _details(result.baseline, result.compiled),
             "test": _details(result.baseline_test, result.compiled_test),
             "detectable_gain": result.detectable_gain,
+            "openings": result.openings,
         },
         candidates=tuple(_candidate(one) for one in run.candidates),
-        questions=_questions(bench, result),
+        questions=_questions(bench, result, test),
         quoted=quoted_documents(chosen.state, bench.labelled.corpus),
         documents={document.id: document.digest for document in bench.labelled.corpus.documents},
         baseline_settings=tried_settings(run.baseline.state),
@@ -203,12 +216,12 @@ def _candidate(one: Candidate) -> SealedCandidate:
     )
 
 
-def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
+def _questions(bench: Bench, result: CompileResult, test: Sequence[Example]) -> tuple[Question, ...]:
     if result.baseline_test is None or result.compiled_test is None:
         return ()
     before = {outcome.example: outcome for outcome in result.baseline_test.outcomes}
     after = {outcome.example: outcome for outcome in result.compiled_test.outcomes}
-    doubts = doubt_labels(bench.labelled.splits.test, bench.labelled.corpus).unsupported
+    doubts = doubt_labels(test, bench.labelled.corpus).unsupported
     doubted = {doubt.example.id: doubt.reason for doubt in doubts}
     sealed = after if result.sealed == "candidate" else before
     return tuple(
@@ -226,7 +239,7 @@ def _questions(bench: Bench, result: CompileResult) -> tuple[Question, ...]:
             recall=sealed[example.id].recall,
             doubt=doubted.get(example.id),
         )
-        for example in bench.labelled.splits.test
+        for example in test
     )
 
 

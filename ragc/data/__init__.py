@@ -11,6 +11,18 @@ from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
 from ragc.data._near import near_duplicates
 from ragc.data._nearest import Lost, Nearest, find_lost
+from ragc.data._openings import (
+    OpenedTest,
+    Opening,
+    Openings,
+    check_openings,
+    in_times,
+    open_test,
+    openings_beside,
+    read_openings,
+    record_renewal,
+    too_often,
+)
 from ragc.data._places import Places, place_in_words, placed
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks, recorded_splits
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
@@ -27,6 +39,9 @@ __all__ = [
     "Labels",
     "Lost",
     "Nearest",
+    "OpenedTest",
+    "Opening",
+    "Openings",
     "Places",
     "Repeated",
     "Scalar",
@@ -39,19 +54,26 @@ __all__ = [
     "check_data",
     "check_inputs",
     "check_labels",
+    "check_openings",
     "doubt_labels",
     "examples_fingerprint",
     "find_leaks",
     "find_lost",
     "gold_spans",
+    "in_times",
     "is_gold",
     "near_duplicates",
+    "open_test",
+    "openings_beside",
     "place_in_words",
     "placed",
     "read_corpus",
     "read_examples",
+    "read_openings",
+    "record_renewal",
     "recorded_splits",
     "telling_answers",
+    "too_often",
     "unsupported_answers",
     "unsupported_in_words",
     "verbatim_in_corpus",

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from ragc.project._options import function_settings, optimizer_settings
     from ragc.project._read import settings_alone
     from ragc.project._settings import (
+        ArmSettings,
         Budget,
         ChunkSettings,
         EmbedderSettings,
         EmbeddingPrice,
+        ExperimentSettings,
         Limits,
         ModelSettings,
         Price,
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from ragc.project._starter import starter
 
 _HOME = {
+    "ArmSettings": "_settings",
     "Budget": "_settings",
     "ChunkSettings": "_settings",
     "EmbedderSettings": "_settings",
     "EmbeddingPrice": "_settings",
+    "ExperimentSettings": "_settings",
     "Limits": "_settings",
     "ModelSettings": "_settings",
     "RerankPrice": "_settings",
@@ -53,10 +57,12 @@ _HOME = {
 }
 
 __all__ = [
+    "ArmSettings",
     "Budget",
     "ChunkSettings",
     "EmbedderSettings",
     "EmbeddingPrice",
+    "ExperimentSettings",
     "Limits",
     "ModelSettings",
     "Price",

@@ -44,8 +44,8 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any, source: s
     faults = error.errors(include_url=False)
     fault = faults[0]
     location = [str(part) for part in fault["loc"]]
-    if fault["type"] == "value_error" and location[:1] == ["tasks"] and location[2:] == ["name"]:
-        location = location[:2]
+    if fault["type"] == "value_error" and location[-1:] == ["name"]:  # a table's own
+        location = location[:-1]
     place = _place(location, table)
     text = f"{source}: {place}{_complaint(fault, location, model, data)}" if place else f"{source}: {_bare(fault)}"
     more = len(faults) - 1

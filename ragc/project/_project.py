@@ -12,7 +12,7 @@ from ragc._messages import shown_path
 from ragc.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ragc.project._settings import Settings, TaskSettings
+    from ragc.project._settings import ExperimentSettings, Settings, TaskSettings
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,20 @@ class Project:
             raise ConfigError(f'unknown task "{name}", {nearest(name, tasks)}')
         return tasks[name]
 
+    def experiment(self, name: str) -> ExperimentSettings:
+        """Return the experiment of that name. Raises ConfigError, naming the nearest."""
+        experiments = self.settings.experiments
+        if name not in experiments:
+            from ragc.project._explain import nearest
+
+            if not experiments:
+                raise ConfigError(
+                    f'unknown experiment "{name}": {shown_path(self.root / "pyproject.toml")} has no '
+                    "[tool.ragc.experiments.…]; add one, or say what to compare with --arm"
+                )
+            raise ConfigError(f'unknown experiment "{name}", {nearest(name, experiments)}')
+        return experiments[name]
+
     def path(self, relative: str) -> Path:
         """Return a path of the configuration, made absolute against the root."""
         return self.root / relative
@@ -89,6 +103,14 @@ class Project:
 
         lm = read_model(model.strip(), ModelSettings, self.settings.lm, "--lm")
         return replace(self, settings=self.settings.model_copy(update={"lm": lm}))
+
+    def with_embedder(self, model: str) -> Project:
+        """Return the project with another embedder: a name or, in braces, a TOML table. See `with_lm`."""
+        from ragc.project._read import read_model
+        from ragc.project._settings import EmbedderSettings
+
+        embedder = read_model(model.strip(), EmbedderSettings, self.settings.embedder, "embedder")
+        return replace(self, settings=self.settings.model_copy(update={"embedder": embedder}))
 
     @property
     def journal_path(self) -> Path:

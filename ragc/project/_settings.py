@@ -10,8 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ragc._secrets import has_password, hide_variable
 from ragc.errors import ConfigError
+from ragc.project._explain import nearest
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ARM = re.compile(r"\w[\w.+=-]*")
 
 Positive = Annotated[int, Field(gt=0)]
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -64,9 +66,18 @@ def _function(value: str) -> str:
 Named = Annotated[str, AfterValidator(_named)]
 Variable = Annotated[str, AfterValidator(_variable)]
 Url = Annotated[str, AfterValidator(_http)]
+
+
+def _neighbours(value: Any) -> Any:
+    if value != "document" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ValueError('must be a whole number from 0, or "document"')
+    return value
+
+
 LogAddress = Annotated[str, AfterValidator(_log)]
 PriceText = Annotated[str, AfterValidator(_price)]
 Function = Annotated[str, AfterValidator(_function)]
+Expand = Annotated[Any, AfterValidator(_neighbours)]
 
 
 class _Table(BaseModel):
@@ -301,6 +312,111 @@ class TaskSettings(_Table):
         return path
 
 
+class ArmSettings(_Table):
+    """One contestant of an experiment: what it has otherwise than the task. Nothing: the task itself, uncompiled."""
+
+    name: str
+    """The entry's own name."""
+    program: Named | None = None
+    """`module:Class`, or the bare name of a file in `programs/`."""
+    optimizer: Named | None = None
+    """The bare name of a file in `optimizers/`, or `module:function`; None: it is not compiled."""
+    set: dict[str, Any] = {}
+    """The optimizer's settings, as `ragc compile --set` takes them."""
+    lm: ModelSettings | None = None
+    """Another model; a name of the same provider keeps the configured endpoint."""
+    embedder: EmbedderSettings | None = None
+    """Another embedder, which has an index of its own."""
+    store: Named | None = None
+    """Another store."""
+    artifact: Named | None = None
+    """An artifact that is compiled already, by its path; with neither `program` nor `optimizer`."""
+    k: Positive | None = None
+    """How many passages are found; this and what follows holds for every `Retrieve` of the program."""
+    alpha: Share | None = None
+    """The weight of vectors in the hybrid score."""
+    fetch_k: Positive | None = None
+    """How deep either leg is read before the scores are fused."""
+    expand: Expand | None = None
+    """How many neighbours are added to a passage on either side."""
+    max_tokens: Positive | None = None
+    """The token budget of the passages."""
+    reranker: Named | None = None
+    """What puts the passages into a better order; `none`: nothing does."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, name: str) -> str:
+        if not _ARM.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for an arm: letters, digits and . _ + = - alone, the first no sign")
+        return name
+
+    @model_validator(mode="after")
+    def _artifact_is_compiled(self) -> ArmSettings:
+        if self.artifact is not None and (self.program is not None or self.optimizer is not None):
+            raise ValueError("an artifact is compiled already: it goes with neither program nor optimizer")
+        if self.set and self.optimizer is None:
+            raise ValueError("set has an optimizer's settings: name the optimizer as well")
+        return self
+
+    @property
+    def retrieval(self) -> dict[str, Any]:
+        """The settings of `Retrieve` that are given."""
+        names = ("k", "alpha", "fetch_k", "expand", "max_tokens", "reranker")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class ExperimentSettings(_Table):
+    """One entry of `[tool.ragc.experiments]`: arms that answer the same test questions."""
+
+    name: str
+    """The entry's own name."""
+    task: Named
+    """The task whose questions they answer."""
+    arms: dict[str, ArmSettings]
+    """The contestants, by name."""
+    baseline: Named | None = None
+    """What the others are compared with; None: the arm that has nothing otherwise than the task."""
+    repeats: Positive = 1
+    """With how many seeds each optimizer is run, to see the spread of compiling itself."""
+    budget: Budget | None = None
+    """What the whole comparison may spend; None: the task's."""
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """How much worse than the baseline an arm may be and still count as not worse, 0 to 1."""
+    queries: Positive | None = None
+    """Questions a month, for what the arms would cost then."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, name: str) -> str:
+        if not _ARM.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for an experiment: letters, digits and . _ + = - alone")
+        return name
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _arms_know_their_names(cls, arms: Any) -> Any:
+        return _with_names(arms)
+
+    @model_validator(mode="after")
+    def _baseline_is_an_arm(self) -> ExperimentSettings:
+        if len(self.arms) < 2:
+            raise ValueError(f"{len(self.arms)} arm is no comparison: name two or more")
+        if self.baseline is not None and self.baseline not in self.arms:
+            raise ValueError(f'baseline "{self.baseline}" is none of the arms, {nearest(self.baseline, self.arms)}')
+        return self
+
+
+def _with_names(entries: Any) -> Any:
+    """Tables that know what they are called."""
+    if not isinstance(entries, dict):
+        return entries
+    for name, entry in entries.items():
+        if isinstance(entry, dict) and "name" in entry:
+            raise ValueError(f'{name}: the table\'s own name is the name, without a key "name"')
+    return {name: {**entry, "name": name} if isinstance(entry, dict) else entry for name, entry in entries.items()}
+
+
 class Settings(_Table):
     """The whole of `[tool.ragc]`, validated; every key has a default."""
 
@@ -326,6 +442,13 @@ class Settings(_Table):
     """Whether the task is still being worked on: an artifact is then to be evaluated every week, else every quarter."""
     tasks: dict[str, TaskSettings] = {}
     """What can be compiled, by name."""
+    experiments: dict[str, ExperimentSettings] = {}
+    """What `ragc compare` compares, by name."""
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _experiments_know_their_names(cls, experiments: Any) -> Any:
+        return _with_names(experiments)
 
     @field_validator("tasks", mode="before")
     @classmethod

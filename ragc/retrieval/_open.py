@@ -36,14 +36,22 @@ def open_index(
     read_only: bool = False,
     check: bool = True,
     gateway: Gateway | None = None,
+    collection: str | None = None,
 ) -> Index:
     """Return the index of `task`; `store` takes the place of the project's. An embedder's calls go through `gateway`.
+
+    `collection` is its name in the store, where a task has more than one (another embedder); default: the task's.
 
     Raises StoreError when there is none, or when it was made with another embedder or chunking. With `check=False`
     that is left to the first search, and `Index.update` makes the index, or makes it anew.
     """
     opened = _made(
-        open_store(store or project.settings.store, root=project.root, collection=task.name, read_only=read_only),
+        open_store(
+            store or project.settings.store,
+            root=project.root,
+            collection=collection or task.name,
+            read_only=read_only,
+        ),
         project.settings.embedder,
         task.chunk,
         name=task.name,

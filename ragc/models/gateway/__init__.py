@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from ragc.models.gateway._key import Handover
     from ragc.models.gateway._replay import NotInJournal, Replay
+    from ragc.models.gateway._shared import SharedGateway
     from ragc.models.gateway._steps import Step, StopAt
 
 _HOME = {
@@ -65,6 +66,7 @@ _HOME = {
     "RunRecord": "_journal",
     "RunState": "_journal",
     "Share": "_journal",
+    "SharedGateway": "_shared",
     "Status": "_gateway",
     "Step": "_steps",
     "StepRecord": "_journal",
@@ -100,6 +102,7 @@ __all__ = [
     "RunRecord",
     "RunState",
     "Share",
+    "SharedGateway",
     "Status",
     "Step",
     "StepRecord",

@@ -123,7 +123,10 @@ def test_configuration_in_another_encoding(make_project: MakeProject, tmp_path: 
             '[tool.ragc.tasks.handbook] key "optimiser": unknown key, did you mean "optimizer"?',
         ),
         ("[tool.ragc]\nembeder = 1", '[tool.ragc] key "embeder": unknown key, did you mean "embedder"?'),
-        ("[tool.ragc]\nxyz = 1", "known are audit, embedder, lm, redact, rerankers, store, tasks, teacher, tracking"),
+        (
+            "[tool.ragc]\nxyz = 1",
+            "known are audit, embedder, experiments, lm, redact, rerankers, store, tasks, teacher, tracking",
+        ),
         (
             '[tool.ragc]\nlm = { model = "a/b", base_ur = "x" }',
             '[tool.ragc.lm] key "base_ur": unknown key, did you mean "base_url"?',

@@ -1,0 +1,116 @@
+"""One gateway for several parties: the arms of a comparison have one budget and one journal, and fail each alone.
+
+Unlike `Gateway`, a refusal for good (a wrong key) and a model that is called past it end the party in whose context
+they happened; a run may be stopped at several places and stop there again; and what each party used is known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dspy
+
+from ragc.models.gateway._calls import Call, Usage, total
+from ragc.models.gateway._gateway import Gateway
+
+if TYPE_CHECKING:
+    from ragc.errors import RagcError
+    from ragc.models.gateway._steps import Step, StopAt
+
+_PARTY = "ragc_party"
+"""Among DSPy's settings, because DSPy takes them along into the threads that it starts itself."""
+_NOBODY = ""
+
+
+def current_party() -> str:
+    """The party that this context belongs to; empty outside of `SharedGateway.party`."""
+    name: str = dspy.settings.get(_PARTY, _NOBODY)
+    return name
+
+
+class SharedGateway(Gateway):
+    """See the module. Steps that are begun in a party's context are labelled with its name."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        self._refusals: dict[str, RagcError] = {}
+        self._past: dict[str, dict[str, None]] = defaultdict(dict)
+        self._stops: list[StopAt] = []
+        self._begun: dict[str, list[Step]] = defaultdict(list)
+        self._done: dict[str, list[Step]] = defaultdict(list)
+        self._loose: dict[str, list[Call]] = defaultdict(list)
+        super().__init__(*args, **given)
+
+    @contextmanager
+    def party(self, name: str) -> Iterator[None]:
+        """Calls made inside, and steps begun inside, are this party's."""
+        with dspy.context(**{_PARTY: name}):
+            yield
+
+    @contextmanager
+    def search(self, name: str) -> Iterator[None]:
+        """Like `party`, for what also makes calls between steps, as an optimizer does."""
+        with self.party(name), self.recording() as calls:
+            try:
+                yield
+            finally:
+                self._loose[name] += calls
+
+    def used_by(self, name: str) -> Usage:
+        """What the complete steps of a party used, and its calls between them, each response counted once."""
+        stepped = {id(call) for step in self._begun[name] for _, call in step.used}
+        calls = [call for step in self._done[name] for _, call in step.used]
+        calls += [call for call in self._loose[name] if id(call) not in stepped]
+        return total({call.key: call for call in calls if call.has_response}.values())
+
+    def stop_again_at(self, stops: Sequence[StopAt]) -> None:
+        """Stop the run where it was stopped before, at each of these places."""
+        self._stops = list(stops)
+
+    # -- what is the party's own
+
+    @property
+    def fatal(self) -> RagcError | None:
+        """The first refusal for good in this context's party."""
+        return self._refusals.get(current_party())
+
+    @fatal.setter
+    def fatal(self, error: RagcError | None) -> None:
+        if error is not None:
+            self._refusals[current_party()] = error
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Models that this context's party called past the gateway."""
+        return tuple(self._past[current_party()])
+
+    def note_stranger(self, model: str) -> None:
+        """A call was made past this gateway, by this context's party."""
+        self._past[current_party()][model] = None
+
+    # -- steps
+
+    def new_step(self, label: str) -> Step:
+        """The next step of the run, labelled with the party's name."""
+        party = current_party()
+        step = super().new_step(f"{party}: {label}" if party else label)
+        self._begun[party].append(step)
+        return step
+
+    def admit(self, step: Step) -> None:
+        """The step is begun. Raises what stopped the run here before; see `Gateway.admit`."""
+        if self._stops and step.number >= self._stops[0].step:
+            raise self._stops[0].error
+        super().admit(step)
+
+    def complete_step(self, step: Step) -> None:
+        """The step is complete; see `Gateway.complete_step`."""
+        super().complete_step(step)
+        self._done[current_party()].append(step)
+
+    def cut(self) -> None:
+        """The run was stopped here; the next step takes the place of those that are given up."""
+        super().cut()
+        self._stops = [stop for stop in self._stops if stop.step > self.position]
