@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
-    from ragc.artifact._content import Candidate, Content, Question
+    from ragc.artifact._content import Candidate, Content
     from ragc.artifact._drift import Drift, drift
     from ragc.artifact._evaluated import last_evaluated, record_evaluation
     from ragc.artifact._figures import prompts, sealed_side, tried_settings
@@ -45,7 +45,6 @@ _HOME = {
     "Manifest": "_manifest",
     "Moved": "_status",
     "Outdated": "_quotes",
-    "Question": "_content",
     "Sealed": "_seal",
     "Status": "_status",
     "Verified": "_manifest",
@@ -85,7 +84,6 @@ __all__ = [
     "Manifest",
     "Moved",
     "Outdated",
-    "Question",
     "Sealed",
     "Status",
     "Verified",

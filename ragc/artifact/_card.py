@@ -8,6 +8,7 @@ from typing import Any
 
 from ragc.artifact import _figures as figures
 from ragc.artifact._manifest import Manifest
+from ragc.report import write
 
 _ESCAPED = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -56,8 +57,7 @@ def _scores(manifest: Manifest) -> Iterator[str]:
         yield from _table((split, "baseline", "compiled"), rows)
     if slices := figures.slices(manifest):
         points = [
-            (part.name, str(part.n), figures.write(part.baseline, "points"), figures.write(part.compiled, "points"))
-            for part in slices
+            (part.name, str(part.n), write(part.baseline, "points"), write(part.compiled, "points")) for part in slices
         ]
         yield from _table(("slice of test", "questions", "baseline", "compiled"), points)
     gain = manifest.results.get("detectable_gain")

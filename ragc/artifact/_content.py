@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ragc.report import Question, Source
+
 Json = Mapping[str, Any]
 """What JSON has a form for: no NaN, no infinities, string keys."""
 
@@ -34,31 +36,6 @@ class Candidate:
     """Which limit it is over."""
     settings: Json = field(default_factory=dict)
     """What it was tried with: `tried_settings` of its state."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """One question of the test split, as the report shows it: what was expected and what both programs answered."""
-
-    id: str
-    question: str
-    answers: tuple[str, ...]
-    """Accepted answers; none: the corpus does not know."""
-    slice: str | None = None
-    baseline: str | None = None
-    """The baseline's answer; None after an error."""
-    compiled: str | None = None
-    """The candidate's answer; None after an error."""
-    baseline_score: float | None = None
-    compiled_score: float | None = None
-    error: str | None = None
-    """What kept the sealed program from answering, in one line."""
-    sources: tuple[str, ...] = ()
-    """Where the passages stand that the sealed program was given, best first."""
-    recall: float | None = None
-    """Share of the evidence among them, 0 to 1 (`ragc.evaluation.recall_of`); None where that cannot be told."""
-    doubt: str | None = None
-    """Why its label may no longer fit the documents (`ragc.data.doubt_labels`); None where it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +85,13 @@ class Content:
     """This one run: `seconds`, `latency`, `paid`, `stopped`, `corpus` (its path), `rerankers` (their tables). Time,
     machine, versions and git commit are added on sealing, and `lm` and `embedder`: address, key variable, timeout."""
     results: Json = field(default_factory=dict)
-    """`validation` and `test`, each `baseline` and `compiled`: `Evaluation.details()`; `detectable_gain`."""
+    """`validation` and `test`, each `baseline` and `compiled`: `Evaluation.details()`; `detectable_gain`; `modes`, by
+    program: how many test questions it fails in which way."""
     candidates: tuple[Candidate, ...] = ()
     """Every candidate, in the order of trying."""
     baseline_settings: Json = field(default_factory=dict)
     """`tried_settings` of the baseline's state, to be compared with the candidates'."""
     questions: tuple[Question, ...] = ()
-    """The test split, for the report; empty when nothing was tested."""
+    """The test split, for the report, with what `baseline` and `compiled` answered; empty when nothing was tested."""
+    passages: tuple[Source, ...] = ()
+    """What they answered it from, for the report."""

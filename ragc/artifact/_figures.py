@@ -8,40 +8,7 @@ from typing import Any
 
 from ragc._messages import cached_share
 from ragc.artifact._manifest import Manifest
-
-NONE = "–"
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One predictor of a sealed state: its instructions and its demonstrations, field by field."""
-
-    name: str
-    instructions: str
-    demonstrations: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A figure of an evaluation: its name, its key in `Evaluation.details()` and how it is written."""
-
-    name: str
-    key: str
-    kind: str
-
-
-COLUMNS = (
-    Column("score", "score", "points"),
-    Column("questions", "n", "count"),
-    Column("errors", "errors", "count"),
-    Column("evidence retrieved", "recall", "percent"),
-    Column("abstains on unanswerable", "correct_abstentions", "percent"),
-    Column("abstains on answerable", "false_abstentions", "percent"),
-    Column("input tokens a question", "input_tokens_per_question", "count"),
-    Column("USD a question", "usd_per_question", "usd"),
-    Column("latency p50", "latency_p50", "seconds"),
-    Column("latency p95", "latency_p95", "seconds"),
-)
+from ragc.report import COLUMNS, NONE, Prompt, usd, write
 
 
 @dataclass(frozen=True)
@@ -92,33 +59,15 @@ def wrong(manifest: Manifest) -> tuple[int, int] | None:
     return (sum(score is None or score < 1 for score in scores.values()), len(scores)) if scores else None
 
 
-def write(value: Any, kind: str) -> str:
-    """Return a figure as text; None is a dash. Scores and shares are 0 to 1, times are seconds."""
-    if value is None:
-        return NONE
-    if kind == "points":
-        return f"{100 * value:.1f}"
-    if kind == "gain":
-        return f"{100 * value:+.1f}"
-    if kind == "percent":
-        return f"{100 * value:.0f}%"
-    if kind == "usd":
-        return usd(value)
-    if kind == "seconds":
-        return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
-    return f"{value:,.0f}"
-
-
-def usd(value: float) -> str:
-    """Return dollars, with as many digits as a small amount needs."""
-    return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}" if value >= 1e-4 else f"${value:.1e}"
-
-
 def prompts(state: Mapping[str, Any]) -> Iterator[Prompt]:
     """Yield the predictors of a state, in the program's order."""
     for name, part in state.items():
         if isinstance(part, Mapping) and isinstance(part.get("signature"), Mapping):
-            yield Prompt(name, str(part["signature"].get("instructions", "")), tuple(part.get("demos") or ()))
+            yield Prompt(
+                name=name,
+                instructions=str(part["signature"].get("instructions", "")),
+                demonstrations=tuple(part.get("demos") or ()),
+            )
 
 
 def demonstrations(prompt: Prompt) -> str:

@@ -11,6 +11,7 @@ from ragc.artifact import _figures as figures
 from ragc.artifact._home import reached_lm, sealed_lm
 from ragc.artifact._manifest import Manifest, read
 from ragc.errors import ArtifactError, ConfigError
+from ragc.report import NONE, Prompt, write
 
 _ABOUT = ("program", "model", "embedder", "optimizer", "made")
 
@@ -59,7 +60,7 @@ def replaces(path: Path | str) -> str | None:
         return "replaces an artifact that was touched"
     verdict = manifest.verdict
     gain = verdict.get("difference")
-    word = verdict["word"] if gain is None else f"{verdict['word']}, {figures.write(gain, 'gain')}"
+    word = verdict["word"] if gain is None else f"{verdict['word']}, {write(gain, 'gain')}"
     return f"replaces {manifest.name} ({word})"
 
 
@@ -77,6 +78,8 @@ def _rows(manifest: Manifest, state: Mapping[str, Any]) -> Iterator[tuple[str, .
         yield "figures", *table
     if slices := list(_slices(manifest)):
         yield "slices", *slices
+    if failed := (manifest.results.get("modes") or {}).get(figures.sealed_side(manifest)):
+        yield "wrong", *(f"{number:>4}  {mode}" for mode, number in failed.items())
     yield "cost", figures.cost(manifest)
     for name, text in figures.about(manifest, state):
         if name in _ABOUT or name.startswith("retrieval"):
@@ -108,7 +111,7 @@ def _figures(manifest: Manifest) -> Iterator[str]:
         return
     metric = str(manifest.identity["metric"])
     lines = [
-        (metric if name == "score" else name, *(" → ".join(rows.get(name, [figures.NONE])) for rows in splits.values()))
+        (metric if name == "score" else name, *(" → ".join(rows.get(name, [NONE])) for rows in splits.values()))
         for name in names
     ]
     lines.insert(0, ("baseline → compiled", *splits))
@@ -122,11 +125,11 @@ def _slices(manifest: Manifest) -> Iterator[str]:
     slices = figures.slices(manifest)
     wide = max((len(part.name) for part in slices), default=0)
     for part in slices:
-        before, after = figures.write(part.baseline, "points"), figures.write(part.compiled, "points")
+        before, after = write(part.baseline, "points"), write(part.compiled, "points")
         yield f"{part.name:<{wide}}  {before:>5} → {after:>5}   of {part.n}"
 
 
-def _prompt(prompt: figures.Prompt) -> str:
+def _prompt(prompt: Prompt) -> str:
     line = next(iter(prompt.instructions.strip().splitlines()), "")
     return f"{prompt.name}: {figures.demonstrations(prompt)}; {line if len(line) <= 80 else line[:79] + '…'}"
 

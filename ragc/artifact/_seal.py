@@ -14,8 +14,8 @@ from typing import Any
 
 from ragc._files import digest, write_error
 from ragc._secrets import find_secret, has_password, redact_json
-from ragc.artifact import _card, _report
-from ragc.artifact._content import Candidate, Content, Question
+from ragc.artifact import _card
+from ragc.artifact._content import Candidate, Content
 from ragc.artifact._folder import replace_folder
 from ragc.artifact._manifest import (
     CARD,
@@ -34,7 +34,9 @@ from ragc.artifact._manifest import (
     real,
     render,
 )
+from ragc.artifact._study import study_of
 from ragc.errors import ArtifactError
+from ragc.report import render as render_report
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
     files = {
         STATE: pretty(content.state),
         CARD: _card.render(manifest, content.state).encode("utf-8"),
-        REPORT: _report.render(manifest, content.state, content.questions).encode("utf-8"),
+        REPORT: render_report(study_of(manifest, content)).encode("utf-8"),
         **({CORPUS: _documents(content.documents)} if content.documents else {}),
         **{SOURCE + path: data for path, data in content.sources.items()},
     }
@@ -177,13 +179,15 @@ def refuse_secrets(files: Mapping[str, bytes], *tables: Mapping[str, Any]) -> No
 
 
 def _told(content: Content) -> Content:
-    """The content with every text of a provider or a program cleaned that is told and not run: it may quote a key."""
+    """The content with every text of a provider or a program cleaned that is told and not run: it may quote a key.
+
+    What the report alone shows is cleaned there.
+    """
     return replace(
         content,
         built=redact_json(content.built),
         results=redact_json(content.results),
         candidates=tuple(Candidate(**redact_json(asdict(one))) for one in content.candidates),
-        questions=tuple(Question(**redact_json(asdict(one))) for one in content.questions),
     )
 
 

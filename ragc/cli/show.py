@@ -13,7 +13,8 @@ from ragc.cli._terminal import emit, json_option, project_option, row, target_ar
 @target_argument
 @project_option
 @json_option
-def command(target: str | None, project: Path | None, as_json: bool) -> None:
+@click.option("--open", "opens", is_flag=True, help="Open its report.html in the browser as well.")
+def command(target: str | None, project: Path | None, as_json: bool, opens: bool) -> None:
     """Show what an artifact is, how good it is and what it cost.
 
     Without TASK or PATH it is the only task's. The artifact is verified first. Its card.md says the same at length, its
@@ -28,6 +29,10 @@ def command(target: str | None, project: Path | None, as_json: bool) -> None:
         warn(line)
     if as_json:
         emit(dict(seen.details))
-        return
-    for label, *lines in seen.rows:
-        row(label, *lines)
+    else:
+        for label, *lines in seen.rows:
+            row(label, *lines)
+    if opens:
+        page = (place / "report.html").resolve()
+        if click.launch(page.as_uri()):
+            warn(f"no browser opened: open {page}")

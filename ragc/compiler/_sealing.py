@@ -9,7 +9,6 @@ from ragc import tracking
 from ragc.artifact import Candidate as SealedCandidate
 from ragc.artifact import (
     Content,
-    Question,
     collect_sources,
     is_tested,
     package,
@@ -21,8 +20,9 @@ from ragc.artifact import (
 from ragc.compiler._bench import rerankers_of
 from ragc.compiler._events import Finished, OnEvent, Warned, Working
 from ragc.compiler._result import cost_of
-from ragc.data import doubt_labels, examples_fingerprint
+from ragc.data import examples_fingerprint
 from ragc.models import describe
+from ragc.report import modes_of, questions_of, sources_of
 
 UNTESTED = ".ragc/untested"
 """Where an artifact goes that was not tested, when a tested one stands in its place."""
@@ -114,6 +114,8 @@ def _content(
     program = type(chosen.program)
     comparison = result.comparison
     made_with = bench.index.made_with
+    tested = _tested(result)
+    questions = questions_of(test, tested, bench.labelled.corpus) if tested else ()
     return Content(
         task=task.name,
         program=f"{program.__module__}:{program.__qualname__}",
@@ -169,11 +171,13 @@ def _content(
         results={
             "validation": _details(result.baseline, result.compiled),
             "test": _details(result.baseline_test, result.compiled_test),
+            "modes": {name: modes_of(questions, name) for name in tested},
             "detectable_gain": result.detectable_gain,
             "openings": result.openings,
         },
         candidates=tuple(_candidate(one) for one in run.candidates),
-        questions=_questions(bench, result, test),
+        questions=questions,
+        passages=sources_of(tested.values()),
         quoted=quoted_documents(chosen.state, bench.labelled.corpus),
         documents={document.id: document.digest for document in bench.labelled.corpus.documents},
         baseline_settings=tried_settings(run.baseline.state),
@@ -216,31 +220,11 @@ def _candidate(one: Candidate) -> SealedCandidate:
     )
 
 
-def _questions(bench: Bench, result: CompileResult, test: Sequence[Example]) -> tuple[Question, ...]:
+def _tested(result: CompileResult) -> dict[str, Evaluation]:
+    """Both programs on test, by their names; nothing where the test was not whole."""
     if result.baseline_test is None or result.compiled_test is None:
-        return ()
-    before = {outcome.example: outcome for outcome in result.baseline_test.outcomes}
-    after = {outcome.example: outcome for outcome in result.compiled_test.outcomes}
-    doubts = doubt_labels(test, bench.labelled.corpus).unsupported
-    doubted = {doubt.example.id: doubt.reason for doubt in doubts}
-    sealed = after if result.sealed == "candidate" else before
-    return tuple(
-        Question(
-            id=example.id,
-            question=example.question,
-            answers=example.answers,
-            slice=example.slice,
-            baseline=before[example.id].answer,
-            compiled=after[example.id].answer,
-            baseline_score=before[example.id].score,
-            compiled_score=after[example.id].score,
-            error=sealed[example.id].error,
-            sources=sealed[example.id].sources,
-            recall=sealed[example.id].recall,
-            doubt=doubted.get(example.id),
-        )
-        for example in test
-    )
+        return {}
+    return {"baseline": result.baseline_test, "compiled": result.compiled_test}
 
 
 def _model(bench: Bench) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ragc.models import Call
+    from ragc.retrieval import Passage
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Outcome:
     error: str | None = None
     transient: bool = False
     """Whether the example may be answered when it is asked again: a call failed, with its retries."""
+    over_context: bool = False
+    """Whether the error is that a prompt did not fit the model's context."""
     answer: str | None = None
     citations: tuple[str, ...] = ()
     """Ids of the passages that support the answer."""
@@ -30,6 +33,10 @@ class Outcome:
     """Ids of the passages that the program was given."""
     sources: tuple[str, ...] = ()
     """The same for a person: document, title and headings."""
+    given: tuple[Passage, ...] = field(default=(), repr=False, compare=False)
+    """The passages themselves."""
+    dropped: tuple[str, ...] = ()
+    """Ids of passages that were found and left out for the token budget."""
     recall: float | None = None
     """Share of the example's evidence among the passages; None without evidence or without retrieval."""
     answerable: bool = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ragc.errors import BudgetExhausted, ConfigError
 from ragc.evaluation._abstention import is_abstention
 from ragc.evaluation._evaluation import Evaluation, Outcome
-from ragc.evaluation._failures import describe_error, fatal_cause, is_transient
+from ragc.evaluation._failures import describe_error, fatal_cause, is_over_context, is_transient
 from ragc.evaluation._pending import OnOutcome, Pending
 from ragc.evaluation._pool import Batch, Pool
 from ragc.evaluation._recall import Recall
@@ -156,6 +156,7 @@ class Evaluator:
             None,
             error=describe_error(cause),
             transient=is_transient(cause),
+            over_context=is_over_context(cause),
             answerable=example.answerable,
             slice=example.slice,
             **_costs(calls),
@@ -177,6 +178,8 @@ class Evaluator:
             citations=tuple(getattr(prediction, "citations", None) or ()),
             passages=tuple(passage.id for passage in passages),
             sources=tuple(f"{passage.document}: {passage.source}" for passage in passages),
+            given=tuple(passages),
+            dropped=tuple(getattr(passages, "dropped", ())),
             recall=self.recall(example, passages) if self.recall is not None and passages else None,
             answerable=example.answerable,
             abstained=is_abstention(answer),

@@ -38,6 +38,13 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(own, ExampleError) and own.transient
 
 
+def is_over_context(error: BaseException) -> bool:
+    """Whether a prompt did not fit the model's context."""
+    from dspy.utils.exceptions import ContextWindowExceededError
+
+    return any(isinstance(link, ContextWindowExceededError) for link in _chain(error))
+
+
 def own_error(error: BaseException) -> RagcError | None:
     """The first error of ragc's own in the chain of causes, if there is one."""
     return next((link for link in _chain(error) if isinstance(link, RagcError)), None)

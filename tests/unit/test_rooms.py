@@ -21,6 +21,7 @@ ORDER = [
     "tracking",
     "advise",
     "artifact",
+    "report",
     "evaluation",
     "retrieval",
     "models",

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ragc._messages import counted, shown_path
-from ragc.artifact import _figures as figures
 from ragc.artifact.answers._audit import Audit, Behind, Near
+from ragc.report import write
 
 _SIGNS = {"eq": "=", "ne": "≠", "gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "in": "in"}
 WITHHELD = "not logged"
@@ -167,7 +167,7 @@ def _instead(found: str) -> str:
 def _test(sealed: Mapping[str, Any]) -> str:
     sides = sealed.get("test") or {}
     told = [
-        f"{side} {figures.write(found['score'], 'points')} of {found.get('n')}"
+        f"{side} {write(found['score'], 'points')} of {found.get('n')}"
         for side in ("baseline", "compiled")
         if (found := sides.get(side) or {}).get("score") is not None
     ]
@@ -177,6 +177,6 @@ def _test(sealed: Mapping[str, Any]) -> str:
 
 def _near(near: Near) -> list[str]:
     accepted = " | ".join(near.example.answers) or "not in the corpus: should say so"
-    score = "" if near.score is None else f", scored {figures.write(near.score, 'points')}"
+    score = "" if near.score is None else f", scored {write(near.score, 'points')}"
     about = ", ".join(filter(None, (near.split or "in no split", near.example.slice)))
     return [f"{near.example.question} ({near.example.id}: {about}{score})", f"  accepted: {accepted}"]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ragc.artifact import Candidate, Content, Question, Sealed, collect_sources, seal
+from ragc.artifact import Candidate, Content, Sealed, collect_sources, seal
+from ragc.report import Answer, Question
 
 PROGRAM = '''\
 """A program that answers from what it knows, with a part in another file and one beside it."""
@@ -176,12 +177,20 @@ def content(root: Path) -> MakeContent:
                     question="What is <script>alert(1)</script>?",
                     answers=("nothing",),
                     slice="direct",
-                    baseline="I do not know.",
-                    compiled="nothing",
-                    baseline_score=0.0,
-                    compiled_score=1.0,
+                    given={
+                        "baseline": Answer(text="I do not know.", score=0.0, mode="refused wrongly"),
+                        "compiled": Answer(text="nothing", score=1.0),
+                    },
                 ),
-                Question(id="q2", question="Who?", answers=(), baseline="Me", baseline_score=0.0),
+                Question(
+                    id="q2",
+                    question="Who?",
+                    answers=(),
+                    given={
+                        "baseline": Answer(text="Me", score=0.0, mode="answered the unanswerable"),
+                        "compiled": Answer(text=None, score=None, error="reset", mode="error"),
+                    },
+                ),
             ),
         }
         return Content(**{**given, **parts})

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from ragc.artifact import Candidate, Content, Question, Sealed, _folder, check_target, seal, verify
+from ragc.artifact import Candidate, Content, Sealed, _folder, check_target, seal, verify
 from ragc.errors import ArtifactError, RagcError
+from ragc.report import Answer, Question, Source
 
 MakeContent = Callable[..., Content]
 UNDER_FIRE = Path(__file__).with_name("seal_under_fire.py")
@@ -156,7 +157,15 @@ def test_what_is_told_of_a_run_is_cleaned_and_not_refused(
     secret = "sk-planted-1234567890"
     monkeypatch.setenv("OPENAI_API_KEY", secret)
     told = content(
-        questions=(Question(id="q1", question="?", answers=(), baseline=f"it is {secret}", error=f"no {secret}"),),
+        questions=(
+            Question(
+                id="q1",
+                question="?",
+                answers=(),
+                given={"compiled": Answer(text=f"it is {secret}", score=None, error=f"no {secret}")},
+            ),
+        ),
+        passages=(Source(id="p", place=secret, text=f"the key is {secret}"),),
         candidates=(Candidate(label=f"tried {secret}", score=0.5, why_not=secret),),
         built={**content().built, "strangers": [f"openai/{secret}"]},
         results={**content().results, "note": secret},

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 
+_VOID = frozenset({"input", "meta"})
+"""Elements that have no end."""
+
 
 class Markup(str):
     """A string that is HTML already."""
@@ -22,7 +25,7 @@ def element(tag: str, *children: object, **attributes: object) -> Markup:
         for name, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{tag}{given}>{join(*children)}</{tag}>")
+    return Markup(f"<{tag}{given}>" if tag in _VOID else f"<{tag}{given}>{join(*children)}</{tag}>")
 
 
 def join(*children: object) -> Markup:
