@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import dspy
 
     from ragc.artifact import Manifest
+    from ragc.data import OpenedTest
     from ragc.evaluation import Evaluation
     from ragc.models import Usage
+    from ragc.project import TaskSettings
 
 Split = Literal["train", "validation", "test"]
 
@@ -92,20 +94,9 @@ def evaluate(  # noqa: PLR0913  the flags of its command
     if not 0 <= margin < 1:
         raise ConfigError(f"margin {margin:g}: expected 0 to 1, such as 0.05 for 5 points")
     found = project if isinstance(project, Project) else Project.find(project)
-    place = _artifact_path(target)
-    manifest = None
-    if place is not None and not uncompiled:
-        manifest = verify(place)
-        task = found.task(manifest.task)
-    else:
-        task = found.task(None if target is None else str(target))
-        if not uncompiled:
-            place = found.compiled_path(task)
-            if not place.is_dir():
-                raise ArtifactError(
-                    f"{place} does not exist: run `ragc compile {task.name}`, or score the program with --uncompiled"
-                )
-            manifest = verify(place)
+    task, place = _scored(found, target, uncompiled=uncompiled)
+    manifest = None if place is None else verify(place)
+    is_test = split == "test"
     if manifest is not None and against is not None:
         sealed_scores(manifest, split)  # refused before anything is paid
     if manifest is not None:
@@ -121,21 +112,15 @@ def evaluate(  # noqa: PLR0913  the flags of its command
     )
     with closing(bench), bench.context(), Interrupts(bench.gateway):
         program = bench.program() if manifest is None else _sealed_program(bench, place)
-        opened = None
-        if split == "test":
-            opened = open_test_of(bench, {"program": program_digest(bench, program, manifest)}, by="eval")
+        opened = (
+            open_test_of(bench, {"program": program_digest(bench, program, manifest)}, by="eval") if is_test else None
+        )
         examples = getattr(bench.labelled.splits, split) if opened is None else opened.examples
         with bench.gateway.step(split):
             evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
-        if opened is not None:
-            opened = opened.showed({"program": evaluation.scores})
-            if manifest is not None:
-                opened.made(manifest.id)
-            if (warning := too_often(opened.count)) is not None:
-                on_event(Warned(warning))
-        bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         identity = None if manifest is None else manifest.id
-        count = None if opened is None else opened.count
+        count = None if opened is None else _noted(opened, evaluation, identity, on_event)
+        bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         result = EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost, count)
         if manifest is None:
             return result
@@ -180,6 +165,32 @@ def _artifact_path(target: str | Path | None) -> Path | None:
     if isinstance(target, Path):
         return target
     return Path(target) if target is not None and ("/" in target or "\\" in target) else None
+
+
+def _scored(project: Project, target: str | Path | None, *, uncompiled: bool) -> tuple[TaskSettings, Path | None]:
+    """The task whose examples are asked, and the artifact that answers; None: the program as it is written."""
+    place = _artifact_path(target)
+    if place is not None and not uncompiled:
+        return project.task(verify(place).task), place
+    task = project.task(None if target is None else str(target))
+    if uncompiled:
+        return task, None
+    place = project.compiled_path(task)
+    if not place.is_dir():
+        raise ArtifactError(
+            f"{place} does not exist: run `ragc compile {task.name}`, or score the program with --uncompiled"
+        )
+    return task, place
+
+
+def _noted(opened: OpenedTest, evaluation: Evaluation, artifact: str | None, on_event: OnEvent) -> int:
+    """Notes what the test split showed, and warns where it was opened often; returns how often that was."""
+    opened = opened.showed({"program": evaluation.scores})
+    if artifact is not None:
+        opened.made(artifact)
+    if (warning := too_often(opened.count)) is not None:
+        on_event(Warned(warning))
+    return opened.count
 
 
 def _recorded(bench: Bench, manifest: Manifest, split: str, evaluation: Evaluation) -> bool:
