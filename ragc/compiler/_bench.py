@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc._messages import counted
-from ragc.compiler._events import OnEvent, Warned
+from ragc.compiler._events import OnEvent, Warned, Working
 from ragc.compiler._indexing import bring_up_to_date
 from ragc.data import (
     Corpus,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from ragc.project import ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
+CORPUS = "corpus"
+"""What reading documents is called, where they have to be converted."""
 COUNTED = 4096
 """Texts whose number of tokens is remembered in a run."""
 QUESTION_TOKENS = 32
@@ -67,12 +69,17 @@ class Labelled:
 def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, strict: bool = False) -> Labelled:
     """Reads and checks corpus and examples, assigns splits, and refuses leaks between them.
 
-    Stale labels, skipped files, examples set aside and questions that stand in the corpus are told as warnings.
+    Stale labels, skipped files, examples set aside and questions that stand in the corpus are told as warnings; how far
+    the conversion of documents is, where there is one, as `Working`.
 
     Raises:
         DataError: see `ragc.data`.
     """
-    corpus = read_corpus(project.path(task.corpus), strict=strict)
+    corpus = read_corpus(
+        project.path(task.corpus),
+        strict=strict,
+        report=lambda done, total: on_event(Working(CORPUS, done, total, "files read")),
+    )
     labels = check_labels(read_examples(project.path(task.examples)), corpus)
     splits = assign_splits(labels.valid, project.splits_path(task))
     find_leaks(splits)

@@ -10,7 +10,7 @@ import base64
 import math
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,12 @@ class Embeddings(Remote):
         embedded = self._tried(lambda: self.send(request))
         self.check(embedded, dimensions)
         return embedded
+
+    def held(self, texts: Mapping[int, str], shorten_to: int | None, use: Use) -> Iterator[tuple[int, array[float]]]:
+        """Yield the vectors that the run's journal has of these texts, by their numbers. Nothing is sent."""
+        if self.gateway is not None and texts:
+            requests = {number: self.request([text], shorten_to, use) for number, text in texts.items()}
+            yield from self.gateway.vectors(self, requests)
 
     def send(self, request: Mapping[str, Any]) -> Embedded:
         """One attempt, within `timeout` seconds in all. Raises lm15's errors (see `ragc.models._kinds`)."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -194,6 +195,23 @@ class Gateway:
             read,
             kind="embedding",
         )
+
+    def vectors(
+        self, endpoint: Embeddings, requests: Mapping[int, Mapping[str, Any]]
+    ) -> Iterator[tuple[int, array[float]]]:
+        """Yield the vectors that the journal has already, by the numbers of `requests`, each of which is for one text.
+
+        A text is embedded once, whatever texts it was sent with. Nothing is sent, and it is no call.
+        """
+        numbers: dict[str, list[int]] = {}
+        for number, request in requests.items():
+            numbers.setdefault(ask_alone(request, endpoint.answers, self.generation).key, []).append(number)
+        read: tuple[str, Embedded] | None = None
+        for key, entry, place in self.journal.vectors(list(numbers)):
+            if read is None or read[0] != entry.key:
+                read = entry.key, Embedded.from_json(entry.response)
+            for number in numbers[key]:
+                yield number, read[1].vectors[place]
 
     def rank(self, endpoint: Ranking, request: Mapping[str, Any]) -> Ranked:
         """The scores of the documents of `request` (`Ranking.request`), like `complete`. Raises what it does."""

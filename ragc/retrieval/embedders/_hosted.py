@@ -1,6 +1,7 @@
 """`openai/…`, `cohere/…`, `voyage/…`: an embedder behind a provider's endpoint, or any that speaks such a wire.
 
-Texts are sent many at a time, within the limits of the provider, and vectors are normalised. A request that is refused
+Texts are sent many at a time, within the limits of the provider, and vectors are normalised. A text whose vector the
+run's journal has is sent to nobody, whatever it was sent with then. A request that is refused
 for what is in it is halved until one text is left, so that the text that does not fit can be named, and so that an
 endpoint may have smaller limits of its own. Documents and questions are embedded each in its own way where the provider
 has one for each.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ragc._files import digest
@@ -59,10 +60,19 @@ class Hosted:
 
         clean = [_encodable(text) for text in texts]
         vectors = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for batch in self._batches(clean):
+
+        def place(number: int, vector: array[float]) -> None:
+            exact = np.asarray(vector, dtype=np.float64)
+            vectors[number] = exact / np.linalg.norm(exact)
+
+        missing = {number: text for number, text in enumerate(clean) if text.strip()}
+        for number, vector in self._endpoint.held(dict(missing), self._shorten_to, "document"):
+            if len(vector) == vectors.shape[1]:
+                place(number, vector)
+                del missing[number]
+        for batch in self._batches(missing):
             for number, vector in self._embedded(clean, batch):
-                exact = np.asarray(vector, dtype=np.float64)
-                vectors[number] = exact / np.linalg.norm(exact)
+                place(number, vector)
         return vectors
 
     def embed_query(self, text: str) -> Vector:
@@ -80,7 +90,8 @@ class Hosted:
 
     def calls(self, texts: list[str]) -> int:
         """See Embedder."""
-        return sum(1 for _ in self._batches([_encodable(text) for text in texts]))
+        clean = (_encodable(text) for text in texts)
+        return sum(1 for _ in self._batches({number: text for number, text in enumerate(clean) if text.strip()}))
 
     def close(self) -> None:
         """See Embedder."""
@@ -113,14 +124,12 @@ class Hosted:
                 self._found = held.dimensions
         return self._stated or self._found
 
-    def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Numbers of the texts that go into one request each; a blank text is asked of nobody."""
+    def _batches(self, texts: Mapping[int, str]) -> Iterator[list[int]]:
+        """Numbers of the texts, none of them blank, that go into one request each."""
         most_texts, most_bytes = self._endpoint.most_texts, self._endpoint.most_tokens
         batch: list[int] = []
         size = 0
-        for number, text in enumerate(texts):
-            if not text.strip():
-                continue
+        for number, text in texts.items():
             bytes_ = len(text.encode())
             if batch and (len(batch) == most_texts or size + bytes_ > most_bytes):
                 yield batch

@@ -45,6 +45,19 @@ def test_an_index_that_is_lost_is_made_again_from_the_journal(scene: Scene) -> N
     assert scene.asked == 2
 
 
+def test_a_document_before_all_others_is_all_that_is_paid_for_when_the_index_is_lost(scene: Scene) -> None:
+    scene.run("index")
+    for file in (scene.root / ".ragc").glob("index.db*"):
+        file.unlink()
+    (scene.root / "data/allotments/corpus/0.md").write_text("Kites are allowed.")
+    asked = scene.asked
+    done = scene.run("index", "--json")
+    assert done.returncode == 0, done.stderr
+    assert (done.json["embedded"], done.json["paid"]["calls"]) == (PASSAGES + 1, 1)
+    assert scene.asked == asked + 1
+    assert embedded(scene.provider)[-1] == ["0\nKites are allowed."]
+
+
 def test_search_embeds_the_question_and_leaves_no_trace(scene: Scene) -> None:
     scene.run("index")
     before = scene.in_journal()

@@ -29,7 +29,7 @@ import apsw
 from ragc._files import writing_atomically
 from ragc.errors import RagcError
 from ragc.models.gateway._account import Amounts
-from ragc.models.gateway._journal import _damage, _export, _prune, _runs
+from ragc.models.gateway._journal import _damage, _export, _prune, _runs, _vectors
 from ragc.models.gateway._journal._database import Database
 from ragc.models.gateway._journal._opening import Opened, opened
 from ragc.models.gateway._journal._records import (
@@ -45,6 +45,7 @@ from ragc.models.gateway._journal._records import (
     Use,
 )
 from ragc.models.gateway._journal._rows import SELECT, Row, entry_of, key_bytes, microseconds, now
+from ragc.models.gateway._journal._schema import SCHEMA, schema_of
 from ragc.models.gateway._journal._summary import summary
 from ragc.models.gateway._journal._texts import Texts, put_together
 from ragc.models.gateway._journal._waiting import Waiting
@@ -124,6 +125,26 @@ class Journal:
                 return None
             row = connection.execute(_FIND, raw).fetchone()
             return None if row is None else entry_of(row, self._request)
+
+    def vectors(self, texts: Sequence[str]) -> Iterator[tuple[str, Entry, int]]:
+        """Yield, for each of these texts whose vector is here, its key, the entry that holds it and its place there.
+
+        A text is given as the key that a request for it alone would have. A journal of an older ragc that is read-only
+        has no list of them.
+        """
+        with self._reading() as connection:
+            known = schema_of(connection) >= SCHEMA
+            keys = _vectors.holders(connection, texts) if known else []
+        wanted = set(texts)
+        for key in keys:
+            entry = self.find(key.hex())
+            if entry is None:
+                continue
+            held = _vectors.text_keys(entry.request) or [entry.key]
+            for place, text in enumerate(held):
+                if text is not None and text in wanted:
+                    wanted.discard(text)
+                    yield text, entry, place
 
     def claim(self, key: str, run: str, worst: Amounts) -> Claimed:
         """Take a key's request upon oneself: when it is `mine`, the flight with its worst case is on the disk.

@@ -1,4 +1,4 @@
-"""Opening a journal: a new one is made, a damaged one is set aside, a newer one is refused."""
+"""Opening a journal: a new one is made, an older one mended, a damaged one set aside, a newer one refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ragc.errors import RagcError
 from ragc.models.gateway._journal import _damage
 from ragc.models.gateway._journal._database import Database
 from ragc.models.gateway._journal._presence import Presence
-from ragc.models.gateway._journal._schema import Damaged, check, create
+from ragc.models.gateway._journal._schema import SCHEMA, Damaged, check, create, schema_of
+from ragc.models.gateway._journal._upgrade import upgrade
 
 
 @dataclass
@@ -80,12 +81,14 @@ def _prepared(database: Database) -> str | None:
         connection = database.writer()
         if connection.readonly("main"):
             _complain(database)
-        if check(connection, database.name):
+        if check(connection, database.name) and schema_of(connection) == SCHEMA:
             return None
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not check(connection, database.name):  # nobody else has been faster
                 create(connection)
+            elif schema_of(connection) < SCHEMA:
+                upgrade(connection)
             connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(apsw.Error):

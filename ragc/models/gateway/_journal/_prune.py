@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import apsw
 
+from ragc.models.gateway._journal import _vectors
 from ragc.models.gateway._journal._rows import opened, price
 
 _KEPT_RUNS = "SELECT id FROM runs WHERE artifact IS NOT NULL OR state IN ('running', 'interrupted') OR changed >= ?1"
@@ -45,6 +46,7 @@ def remove(connection: apsw.Connection, before: int) -> Removed:
         )
     connection.execute("DELETE FROM runs WHERE id NOT IN (SELECT id FROM kept)")
     runs = connection.changes()
+    _vectors.remove_lost(connection)
     connection.execute("DELETE FROM origins WHERE id NOT IN (SELECT origin FROM entries)")
     _remove_texts(connection)
     connection.execute("DROP TABLE old")

@@ -15,6 +15,7 @@ from typing import Any
 
 import apsw
 
+from ragc.models.gateway._journal import _vectors
 from ragc.models.gateway._journal._records import Entry
 from ragc.models.gateway._journal._schema import Damaged
 from ragc.models.gateway._journal._texts import Texts, as_json, deflated, encoded, inflated, taken_apart
@@ -72,6 +73,8 @@ class Row:
     """Tokens in, of these cached, tokens out, US dollars, seconds, microseconds since 1970."""
     texts: list[str]
     response: bytes
+    embedded: list[str | None]
+    """The keys of the texts whose vectors it holds, see `_vectors.text_keys`."""
 
     @classmethod
     def of(cls, entry: Entry) -> Row:
@@ -89,6 +92,7 @@ class Row:
             ),
             taken_apart(entry.request),
             encoded(as_json(dict(entry.response))),
+            _vectors.text_keys(entry.request) if entry.kind == "embedding" else [],
         )
 
     def insert(self, connection: apsw.Connection, texts: Texts, origin: int) -> bool:
@@ -100,7 +104,10 @@ class Row:
             " body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (self.key, origin, *self.figures, body, checksum((self.key, origin, *self.figures), body)),
         )
-        return connection.changes() > 0
+        stored = connection.changes() > 0
+        if stored and self.embedded:
+            _vectors.insert(connection, self.key, self.embedded)
+        return stored
 
 
 def entry_of(row: Sequence[Any], request: Callable[[list[int]], dict[str, Any]]) -> Entry:

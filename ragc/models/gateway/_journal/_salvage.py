@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from ragc.models.gateway._journal import _runs
+from ragc.models.gateway._journal import _runs, _vectors
 from ragc.models.gateway._journal._database import Database
 from ragc.models.gateway._journal._rows import SELECT, checksum, entry_of, opened, packed, price
 from ragc.models.gateway._journal._schema import APPLICATION, PAGE, SCHEMA, TABLES, Damaged
@@ -49,6 +49,7 @@ def salvage(path: Path, new: apsw.Connection) -> int:
     for row in list(unsound(new)):
         new.execute(f"DELETE FROM {row.table} WHERE {row.where}", row.values)
     new.execute("DELETE FROM uses WHERE NOT EXISTS (SELECT 1 FROM steps AS s WHERE s.run = uses.run AND number = step)")
+    _vectors.remove_lost(new)
     _replace_origins(new)
     _replace_requests(new)
     kept: int = new.execute("SELECT count(*) FROM entries").get

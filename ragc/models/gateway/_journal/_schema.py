@@ -8,6 +8,7 @@
     runs, steps, uses, failures     what was decided on what
     artifacts, needs                the run of each sealed artifact as it was then, and the entries that it used
     generations                     how often a task was asked everything anew
+    vectors                         which entry holds the vector of which text (from schema 2 on)
 
 Keys are the 32 bytes of a SHA-256, US dollars exact fractions as text (`3/20000`), times whole microseconds since 1970.
 """
@@ -17,10 +18,11 @@ from __future__ import annotations
 import apsw
 
 from ragc.errors import RagcError
+from ragc.models.gateway._journal._vectors import COLUMNS as VECTORS
 
 APPLICATION = 0x5241474A
 """`PRAGMA application_id` of a journal: "RAGJ"."""
-SCHEMA = 1
+SCHEMA = 2
 """`PRAGMA user_version`, and once more in `meta`, so that a flipped bit is not taken for a newer schema."""
 PAGE = 4096
 """Bytes of a page of the file."""
@@ -56,8 +58,11 @@ TABLES = {
     "artifacts": "id TEXT NOT NULL, run TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (id, run)",
     "needs": "artifact TEXT NOT NULL, key BLOB NOT NULL, PRIMARY KEY (artifact, key)",
     "generations": "task TEXT PRIMARY KEY, generation INTEGER NOT NULL",
+    "vectors": VECTORS,
 }
 """Name to columns; all STRICT. What has no number of its own is stored in the order of its primary key."""
+_FIRST_IN = {"vectors": 2}
+"""The schema from which on a journal has a table; the others are in every journal."""
 
 
 class Damaged(Exception):
@@ -66,12 +71,24 @@ class Damaged(Exception):
 
 def create(connection: apsw.Connection) -> None:
     """Make the tables of a new journal, inside the caller's transaction."""
-    for name, columns in TABLES.items():
-        numbered = "INTEGER PRIMARY KEY" in columns
-        connection.execute(f"CREATE TABLE {name} ({columns}) {'STRICT' if numbered else 'STRICT, WITHOUT ROWID'}")
+    for name in TABLES:
+        create_table(connection, name)
     connection.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
     connection.pragma("application_id", APPLICATION)
     connection.pragma("user_version", SCHEMA)
+
+
+def create_table(connection: apsw.Connection, name: str) -> None:
+    """Make one of the tables, inside the caller's transaction."""
+    columns = TABLES[name]
+    numbered = "INTEGER PRIMARY KEY" in columns
+    connection.execute(f"CREATE TABLE {name} ({columns}) {'STRICT' if numbered else 'STRICT, WITHOUT ROWID'}")
+
+
+def schema_of(connection: apsw.Connection) -> int:
+    """Return the schema of a journal."""
+    schema: int = connection.pragma("user_version")
+    return schema
 
 
 def check(connection: apsw.Connection, name: str) -> bool:
@@ -93,6 +110,7 @@ def check(connection: apsw.Connection, name: str) -> bool:
             f"{name} was made by a newer ragc (journal schema {schema}, this one knows {SCHEMA}); upgrade ragc, or move"
             " the file away to begin a new journal"
         )
-    if not set(TABLES) <= tables:
-        raise Damaged(f"it lacks the table {min(set(TABLES) - tables)}")
+    lacking = {name for name in TABLES if _FIRST_IN.get(name, 1) <= schema} - tables
+    if lacking:
+        raise Damaged(f"it lacks the table {min(lacking)}")
     return True

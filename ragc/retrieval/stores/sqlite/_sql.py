@@ -18,11 +18,11 @@ SHIFT = 2**63
 """A passage's number is its id, 64 bits, less this: SQLite's integers are signed."""
 APPLICATION = 0x52414743
 """`PRAGMA application_id` of an index: "RAGC"."""
-SCHEMA = 1
-"""`PRAGMA user_version`: raised with every change of the tables below; newer ones are refused."""
+SCHEMA = 2
+"""`PRAGMA user_version`: raised with every change of the tables below; newer ones are refused, older ones made anew."""
 
 COLLECTIONS = """
-CREATE TABLE IF NOT EXISTS collections (
+CREATE TABLE collections (
   number INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   made_with TEXT NOT NULL,        -- JSON of MadeWith
@@ -67,7 +67,10 @@ class Allowed(NamedTuple):
 
 
 def is_index(connection: apsw.Connection, path: Path) -> bool:
-    """Return whether the database is an index, False when it is new; StoreError when it is anything else or newer."""
+    """Return whether the database is an index that can be read: False when it is new, or an older ragc's.
+
+    Raises StoreError when it is anything else, or newer.
+    """
     schema, application = connection.pragma("user_version"), connection.pragma("application_id")
     if application == APPLICATION:
         if schema > SCHEMA:
@@ -75,10 +78,24 @@ def is_index(connection: apsw.Connection, path: Path) -> bool:
                 f"{path} was made by a newer ragc (index schema {schema}, this one knows {SCHEMA}); "
                 "upgrade ragc, or delete the file and run `ragc index`"
             )
-        return True
+        return bool(schema == SCHEMA)
     if application or schema or connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
         raise StoreError(f"{path} is an SQLite file of something else; choose another path for `store`")
     return False
+
+
+def begin(connection: apsw.Connection) -> None:
+    """Make the tables of a new index, inside the caller's transaction; what an older ragc left in the file goes."""
+    for kind in ("CREATE VIRTUAL TABLE", "CREATE TABLE"):  # a virtual one takes those along that it keeps its data in
+        tables = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND sql LIKE ?",
+            (f"{kind}%",),
+        )
+        for (name,) in list(tables):
+            connection.execute(f'DROP TABLE "{name}"')
+    connection.pragma("application_id", APPLICATION)
+    connection.pragma("user_version", SCHEMA)
+    connection.execute(COLLECTIONS)
 
 
 def allowed(n: int, conditions: Sequence[Condition]) -> Allowed:

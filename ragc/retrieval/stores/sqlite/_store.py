@@ -26,13 +26,11 @@ from ragc.retrieval.stores._entries import as_json
 from ragc.retrieval.stores.sqlite._connections import Connections, told
 from ragc.retrieval.stores.sqlite._search import any_of, read_documents, read_passages, text_leg, vector_leg, words_of
 from ragc.retrieval.stores.sqlite._sql import (
-    APPLICATION,
-    COLLECTIONS,
-    SCHEMA,
     TABLE_NAMES,
     TABLES,
     Allowed,
     allowed,
+    begin,
     is_index,
 )
 from ragc.retrieval.stores.sqlite._write import close_holes, delete, insert
@@ -84,14 +82,12 @@ class SQLiteStore:
     def reset(self, made_with: MadeWith) -> None:
         """See Store."""
         with self._connections.writing() as connection:
-            if is_index(connection, self._path) and (row := self._row(connection)):
+            if not is_index(connection, self._path):
+                begin(connection)
+            elif row := self._row(connection):
                 for table in TABLE_NAMES:
                     connection.execute(f"DROP TABLE {table.format(n=row.number)}")
                 connection.execute("DELETE FROM collections WHERE number = ?", (row.number,))
-            else:
-                connection.pragma("application_id", APPLICATION)
-                connection.pragma("user_version", SCHEMA)
-                connection.execute(COLLECTIONS)
             connection.execute(
                 "INSERT INTO collections (name, made_with) VALUES (?, ?)", (self._collection, _json(made_with))
             )

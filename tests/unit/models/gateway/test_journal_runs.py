@@ -15,6 +15,7 @@ from journals import WORST, entry, key, run
 from ragc.errors import DataError
 from ragc.models.gateway._account import Amounts
 from ragc.models.gateway._journal import Failure, Journal, StepRecord, Use
+from ragc.models.gateway._journal._schema import SCHEMA
 
 OLD = "2026-01-01T00:00:00+00:00"
 QUARTER = timedelta(days=90)
@@ -226,7 +227,7 @@ def test_an_export_read_again_is_the_same_journal(filled: Journal, tmp_path: Pat
     count = filled.export(file)
     lines = file.read_text("utf-8").splitlines()
     assert count == len(lines)
-    assert json.loads(lines[0]) == {"journal": 1}
+    assert json.loads(lines[0]) == {"journal": SCHEMA}
     with Journal.load(file) as loaded:
         assert list(loaded.lines()) == lines
         for number in range(6):
@@ -292,7 +293,11 @@ def test_a_line_that_is_wrong_is_named(line: str, error: str, filled: Journal, t
 
 @pytest.mark.parametrize(
     ("content", "error"),
-    [(b'{"journal": 2}\n', "line 1.*expected was journal 1"), (b'{"run": {}}\n', "line 1"), (b"\xff\xfe\n", "UTF-8")],
+    [
+        (b'{"journal": 99}\n', f"line 1.*expected was journal {SCHEMA}"),
+        (b'{"run": {}}\n', "line 1"),
+        (b"\xff\xfe\n", "UTF-8"),
+    ],
 )
 def test_a_file_that_is_no_export_is_refused(content: bytes, error: str, tmp_path: Path) -> None:
     file = tmp_path / "all.jsonl"

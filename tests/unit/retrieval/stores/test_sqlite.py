@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import os
 import random
@@ -20,6 +21,8 @@ from ragc.retrieval.stores.sqlite import _connections, _store
 from ragc.retrieval.stores.sqlite._store import SQLiteStore
 
 TESTS = Path(__file__).resolve().parents[2]
+OLDER = Path(__file__).parent / "stored" / "index-schema-1.db.gz"
+"""An index of "handbook" as schema 1 had it: one document, `leave.md`."""
 
 
 def sqlite(path: Path, *, read_only: bool = False) -> Store:
@@ -90,8 +93,27 @@ def test_newer_schema_is_refused(path: Path) -> None:
     connection.pragma("user_version", 99)
     connection.close()
     for use in (sqlite(path).state, lambda: sqlite(path).write([indexed("b", "x")])):
-        with pytest.raises(StoreError, match=r"newer ragc \(index schema 99, this one knows 1\)"):
+        with pytest.raises(StoreError, match=r"newer ragc \(index schema 99, this one knows 2\)"):
             use()
+
+
+def test_an_older_index_is_none_until_it_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    path.write_bytes(gzip.decompress(OLDER.read_bytes()))
+    before = path.read_bytes()
+    store = sqlite(path)
+    assert store.state() is None
+    assert store.documents() == {} and not store.vectors(["x"]) and not store.passages(["leave.md"])
+    with pytest.raises(StoreError, match=r"holds no index of handbook; run `ragc index handbook`"):
+        search(store)
+    with pytest.raises(StoreError, match=r"holds no index of handbook; run `ragc index handbook`"):
+        store.write([indexed("b", "x")])
+    assert path.read_bytes() == before
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words")], (), "v1")
+    assert search(store) == ["a"]
+    state = sqlite(path).state()
+    assert state is not None and (state.documents, state.passages) == (1, 1)
 
 
 @pytest.mark.parametrize("content", [b"not a database, " * 100, b"SQLite format 3\0" + b"\xff" * 5000])
