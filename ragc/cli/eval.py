@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ragc.compiler import EvaluationResult
 
 
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
 def _check_score(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     if value is None or 0 <= value <= 1:
         return value
@@ -74,6 +77,8 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 @click.option("--retrieval", is_flag=True, help="Score what retrieval alone finds for a TASK; no model is asked.")
 @click.option("--k", metavar="N,…", callback=_numbers, help="With --retrieval: passages. Default: 1,3,5,10.")
 @click.option("--alpha", metavar="N,…", callback=_numbers, help="With --retrieval. Default: 0,0.25,0.5,0.75,1.")
+@click.option("--reranker", metavar="NAME,…", help="With --retrieval. Default: none and all that are configured.")
+@click.option("--csv", type=FILE, metavar="FILE", help="With --retrieval: write every setting, and each slice, as CSV.")
 @lm_option("sealed or configured")
 @click.option("--threads", type=int, metavar="N", help="Examples evaluated at once.")
 @json_option
@@ -89,6 +94,8 @@ def command(  # noqa: PLR0913  the flags of two ways to score
     retrieval: bool,
     k: tuple[int, ...] | None,
     alpha: tuple[float, ...] | None,
+    reranker: str | None,
+    csv: Path | None,
     lm: str | None,
     threads: int | None,
     as_json: bool,
@@ -98,9 +105,9 @@ def command(  # noqa: PLR0913  the flags of two ways to score
 
     A bare name is a task and scores its artifact, a path is an artifact; without either it is the only task.
 
-    With --retrieval it is passages that are scored, for every k and alpha, on the questions whose labels name their
-    evidence: precision, MRR and nDCG over the passages that overlap it, recall over the evidence itself. --fail-under
-    is then for the best recall.
+    With --retrieval it is passages that are scored, for every k, alpha and reranker, on the questions whose labels name
+    their evidence: precision, MRR and nDCG over the passages that overlap it, recall over the evidence itself.
+    --fail-under is then for the best recall. A reranker is paid once for each question and alpha.
 
     --against fails only where the whole 95% interval of the difference, question by question and over clusters of
     evidence, lies below minus --margin: a small set, or a few changed answers, never does.
@@ -117,11 +124,15 @@ def command(  # noqa: PLR0913  the flags of two ways to score
                 raise click.UsageError(f"{option} says nothing about --retrieval: no program is run")
         from ragc.cli._rankings import score_retrieval
 
-        grid = {name: value for name, value in (("ks", k), ("alphas", alpha)) if value is not None}
-        score_retrieval(target, split, fail_under, grid, as_json=as_json, project=project)
+        names = None if reranker is None else [name.strip() for name in reranker.split(",")]
+        given = {"ks": k, "alphas": alpha, "rerankers": names}
+        grid = {name: value for name, value in given.items() if value is not None}
+        score_retrieval(target, split, fail_under, grid, csv=csv, as_json=as_json, project=project)
         return
-    if k is not None or alpha is not None:
-        raise click.UsageError("--k and --alpha go with --retrieval: a program has its own")
+    if k is not None or alpha is not None or reranker is not None:
+        raise click.UsageError("--k, --alpha and --reranker go with --retrieval: a program has its own")
+    if csv is not None:
+        raise click.UsageError("--csv goes with --retrieval")
     if margin is not None and against is None:
         raise click.UsageError("--margin goes with --against sealed")
     from ragc.artifact import drift, locate

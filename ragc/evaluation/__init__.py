@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
     from ragc.evaluation._pool import Batch
     from ragc.evaluation._power import design_effect, detectable_gain, questions_needed
-    from ragc.evaluation._rankings import MEASURES, Ranked, Rankings, Setting, held, rank
+    from ragc.evaluation._rankings import MEASURES, Order, Ranked, Rankings, Setting, held, rank
     from ragc.evaluation._recall import Recall, recall_of
     from ragc.evaluation._statistics import Comparison, compare_arms, compare_paired
     from ragc.evaluation.metrics import METRICS, Measure, Metric, Score, load_metric
@@ -40,6 +40,7 @@ _HOME = {
     "Metric": "metrics",
     "Mode": "_modes",
     "OnOutcome": "_pending",
+    "Order": "_rankings",
     "Outcome": "_evaluation",
     "Pending": "_pending",
     "RIGHT": "_modes",
@@ -82,6 +83,7 @@ __all__ = [
     "Metric",
     "Mode",
     "OnOutcome",
+    "Order",
     "Outcome",
     "Pending",
     "RIGHT",

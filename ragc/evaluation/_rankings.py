@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragc.evaluation._clusters import cluster_places
 from ragc.evaluation._resampling import ratio_interval
@@ -30,6 +30,13 @@ _BATCH = 250
 """Resamples at once: what bounds the memory that intervals of many means take."""
 
 
+class Order(NamedTuple):
+    """What decides which passages come first."""
+
+    alpha: float
+    reranker: str | None = None
+
+
 @dataclass(frozen=True)
 class Ranked:
     """One question, the stretches of documents that answer it, and what was found for it."""
@@ -39,16 +46,18 @@ class Ranked:
     """At least one: where its evidence stands."""
     candidates: Sequence[Passage]
     """All passages of the documents that its evidence names."""
-    found: Mapping[float, Sequence[Passage]]
-    """Passages by alpha, best first."""
+    found: Mapping[Order, Sequence[Passage]]
+    """Passages by what ordered them, best first; the same orders for every question."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How retrieval does with one k and one alpha. Figures are means over questions, 0 to 1."""
+    """How retrieval does with one k, one alpha and one reranker. Figures are means over questions, 0 to 1."""
 
     k: int
     alpha: float
+    reranker: str | None
+    """None: passages stand as the store fused them."""
     n: int
     """Questions."""
     precision: float
@@ -68,35 +77,35 @@ class Rankings:
     """A grid of settings over the same questions."""
 
     settings: tuple[Setting, ...]
-    """By alpha, then k."""
+    """In the order of `Ranked.found`, then by k."""
     slices: Mapping[str, tuple[Setting, ...]]
     """The same for the questions of each slice, without intervals."""
 
     @property
     def best(self) -> Setting:
-        """The setting with most recall; among equals the best MRR, then the smallest k, then alpha."""
-        return max(self.settings, key=lambda one: (one.recall, one.mrr, -one.k, -one.alpha))
+        """The setting with most recall; then the best MRR, the smallest k, no reranker, the least alpha."""
+        return max(self.settings, key=lambda one: (one.recall, one.mrr, -one.k, one.reranker is None, -one.alpha))
 
 
 def rank(
     questions: Sequence[Ranked], ks: Sequence[int], *, clusters: Clusters | None = None, seed: int = 0
 ) -> Rankings:
-    """Score every k and alpha on `questions`, of which there is at least one; each was searched max(ks) deep.
+    """Score every k and order on `questions`, of which there is at least one; each was searched max(ks) deep.
 
     Questions of one cluster are drawn together for the intervals, as in `compare_paired`.
     """
     import numpy as np
 
-    grid = [(alpha, k) for alpha in questions[0].found for k in sorted(ks)]
-    values = np.stack([_values(questions, alpha, sorted(ks)) for alpha in questions[0].found])
+    grid = [(order, k) for order in questions[0].found for k in sorted(ks)]
+    values = np.stack([_values(questions, order, sorted(ks)) for order in questions[0].found])
     values = values.reshape(len(grid), len(MEASURES), len(questions))
     bounds = _intervals(values, [one.example.id for one in questions], clusters or {}, seed)
     names = [one.example.slice for one in questions]
     parts = {name: np.array([other == name for other in names]) for name in dict.fromkeys(names) if name is not None}
     return Rankings(
         tuple(
-            _setting(alpha, k, scores, dict(zip(MEASURES, bounds[row], strict=True)) if bounds else {})
-            for row, ((alpha, k), scores) in enumerate(zip(grid, values, strict=True))
+            _setting(order, k, scores, dict(zip(MEASURES, bounds[row], strict=True)) if bounds else {})
+            for row, ((order, k), scores) in enumerate(zip(grid, values, strict=True))
         ),
         {
             name: tuple(_setting(*pair, scores[:, part], {}) for pair, scores in zip(grid, values, strict=True))
@@ -111,13 +120,13 @@ def held(gold: Sequence[Span], passages: Sequence[Passage]) -> list[bool]:
 
 
 def _setting(
-    alpha: float, k: int, scores: NDArray[np.float64], intervals: Mapping[str, tuple[float, float]]
+    order: Order, k: int, scores: NDArray[np.float64], intervals: Mapping[str, tuple[float, float]]
 ) -> Setting:
     means = dict(zip(MEASURES, map(float, scores.mean(axis=1)), strict=True))
-    return Setting(k=k, alpha=alpha, n=scores.shape[1], intervals=intervals, **means)
+    return Setting(k=k, alpha=order.alpha, reranker=order.reranker, n=scores.shape[1], intervals=intervals, **means)
 
 
-def _values(questions: Sequence[Ranked], alpha: float, ks: Sequence[int]) -> NDArray[np.float64]:
+def _values(questions: Sequence[Ranked], order: Order, ks: Sequence[int]) -> NDArray[np.float64]:
     """The measures by k, measure and question."""
     import ir_measures
     import numpy as np
@@ -128,7 +137,7 @@ def _values(questions: Sequence[Ranked], alpha: float, ks: Sequence[int]) -> NDA
     for number, one in enumerate(questions):
         is_gold = {passage.id: int(any(held([span], [passage])[0] for span in one.gold)) for passage in one.candidates}
         qrels[str(number)] = is_gold or {"": 0}
-        found = one.found[alpha]
+        found = one.found[order]
         # By rank: the fused scores may be equal, and which one comes first is decided already.
         run[str(number)] = {passage.id: float(len(found) - rank) for rank, passage in enumerate(found)}
         for row, k in enumerate(ks):

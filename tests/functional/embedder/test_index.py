@@ -77,10 +77,10 @@ def test_an_evaluation_of_retrieval_embeds_every_question_once_and_pays_for_none
     assert done.returncode == 0, done.stderr
     texts = [text for request in embedded(scene.provider) for text in request][1 + PASSAGES :]
     assert len(texts) == len(set(texts)) == done.json["n"] == scene.asked - before
-    assert done.json["embedding"]["calls"] == done.json["n"]
+    assert done.json["paid"]["calls"] == done.json["n"]
     again = scene.run("eval", "--retrieval", "--k", "1,5", "--json")
     assert again.returncode == 0, again.stderr
-    assert again.json["embedding"]["calls"] == 0
+    assert again.json["paid"]["calls"] == 0
     assert scene.asked - before == done.json["n"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,46 @@ def test_a_compile_searches_rerankers_and_asks_each_question_once(scene: Scene) 
     assert len(ranked(scene.provider)) == len(asked)
     kinds = scene.run("journal", "--json").json
     assert COHERE in json.dumps(kinds)
+
+
+def test_an_evaluation_of_retrieval_has_the_reranker_in_its_grid_and_pays_once(scene: Scene) -> None:
+    grid = ("eval", "--retrieval", "--k", "1,3", "--alpha", "0,1", "--json")
+    done = scene.run(*grid, "--csv", str(scene.root / "grid.csv"))
+    assert done.returncode == 0, done.stderr
+    found = done.json
+    orders = [(None, 0, 1), (None, 0, 3), (None, 1, 1), (None, 1, 3)]
+    orders += [(COHERE, alpha, k) for _, alpha, k in orders]
+    assert [(one["reranker"], one["alpha"], one["k"]) for one in found["settings"]] == orders
+    asked = ranked(scene.provider)
+    assert len(asked) == scene.asked == found["paid"]["calls"] == 2 * found["n"]
+    assert found["paid"]["usd"] == pytest.approx(0.002 * len(asked))
+    lines = list(csv.DictReader((scene.root / "grid.csv").read_text("utf-8").splitlines()))
+    whole = [line for line in lines if not line["slice"]]
+    assert [(line["reranker"], line["k"], float(line["recall"])) for line in whole] == [
+        (one["reranker"] or "none", str(one["k"]), one["recall"]) for one in found["settings"]
+    ]
+    assert len(lines) == 8 * (1 + len(found["slices"]))
+    again = scene.run(*grid)
+    assert (again.json["settings"], again.json["paid"]["calls"]) == (found["settings"], 0)
+    without = scene.run(*grid, "--reranker", "none", env=NO_KEY)
+    assert (without.json["settings"], without.json["paid"]) == (found["settings"][:4], None)
+    assert len(ranked(scene.provider)) == len(asked)
+
+
+MISTAKES = {
+    "no reranker": (("--reranker", "fast"), KEY, "unknown reranker 'fast'"),
+    "no key": (("--reranker", COHERE), None, "set OUR_KEY in the environment"),
+    "too deep": (("--k", "51"), KEY, "k is at most 50 here with a reranker"),
+    "no folder for the file": (("--reranker", "none", "--csv", "pyproject.toml/x.csv"), KEY, "cannot write"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_what_cannot_be_ranked_or_written_is_one_line(scene: Scene, name: str) -> None:
+    args, key, said = MISTAKES[name]
+    done = scene.run("eval", "--retrieval", *args, env=NO_KEY if key is None else {"OUR_KEY": key})
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1] and not ranked(scene.provider)
 
 
 def test_a_search_is_priced_and_capped(scene: Scene) -> None:

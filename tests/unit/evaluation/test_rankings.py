@@ -7,7 +7,7 @@ import math
 import pytest
 
 from ragc.data import Example, Span
-from ragc.evaluation import Ranked, rank
+from ragc.evaluation import Order, Ranked, rank
 from ragc.retrieval import Passage, passage_id
 
 
@@ -22,7 +22,7 @@ def ranked(
     *found: Passage, gold: tuple[Span, ...] = (Span("a", 2, 5),), number: int = 1, slice: str | None = None
 ) -> Ranked:
     held = [one for one in (A, B, C) if any(span.document == one.document for span in gold)]
-    return Ranked(Example(f"e{number}", "q", ("x",), slice=slice), gold, held, {0.5: found})
+    return Ranked(Example(f"e{number}", "q", ("x",), slice=slice), gold, held, {Order(0.5): found})
 
 
 def test_one_gold_passage_in_the_second_place() -> None:
