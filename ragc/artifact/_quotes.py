@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragc._fence import Fenced, fenced_source, fenced_text, passages_in
 from ragc._messages import counted
+from ragc._tables import stands
 from ragc.artifact import _figures as figures
 from ragc.artifact._manifest import Verified
 
@@ -126,7 +127,7 @@ def quoted_documents(state: Mapping[str, Any], corpus: Corpus) -> dict[str, str]
         words = quote.source.split(" > ")
         titles = ["", *(" > ".join(words[:length]) for length in range(1, len(words) + 1))]
         titled = (document.id for title in titles for document in by_title.get(title, ()))
-        first = next((id_ for id_ in titled if quote.text in texts(id_)), None)
+        first = next((id_ for id_ in titled if stands(quote.text, texts(id_).__contains__)), None)
         if first is not None:
             found[quote.id] = first
     return found
@@ -151,10 +152,11 @@ def _stands(quote: Fenced, passages: Sequence[Passage]) -> bool:
         return True
     text, end = "", 0
     for one in section:
-        begin = one.end - len(one.text)
-        text += one.text[end - begin :] if begin < end else f" {one.text}"
+        own = one.text[len(one.text) - (one.end - one.own) :]
+        text += own[end - one.own :] if one.own < end else f" {own}"
         end = max(end, one.end)
-    return _words(quote.text) in _words(fenced_text(text))
+    words = _words(fenced_text(text))
+    return stands(quote.text, lambda part: _words(part) in words)
 
 
 def _words(text: str) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragc._tables import Table
+from ragc._tables import tables as cut_tables
 from ragc.retrieval._passage import Passage, passage_id
 
 if TYPE_CHECKING:
     from ragc.data import Document
     from ragc.project import ChunkSettings
 
-VERSION = 1
+VERSION = 2
 """Raised when the same document and settings give other passages; an index then has to be made anew."""
 
 _HEADING = re.compile(r" {0,3}(?P<level>#{1,6})(?:[ \t]+(?P<text>.*?))?(?:[ \t]+#+)?[ \t]*")
@@ -53,27 +55,31 @@ class Chunker:
     def passages(self, document: Document) -> list[Passage]:
         """Return the passages of `document`, in order. None mixes two sections; none is empty.
 
-        A section that fits is one passage. Its heading path stands in `heading` and not in `text`; its span includes
+        A section that fits is one passage. One that begins with a row of a table that is cut says the table's header
+        again, which is no part of its span and comes on top of its size, unless it takes more than half of it. Its
+        heading path stands in `heading` and not in `text`; its span includes
         the heading line. A heading with nothing of its own below it belongs to the first section under it; without
         one it is a passage itself, unless it is the title.
         """
         return [
-            _passage(document, section, start, body, end)
+            _passage(document, section, start, body, end, header)
             for section in _sections(document.title, document.text)
-            for start, body, end in self._pieces(section, document.text)
+            for start, body, end, header in self._pieces(section, document.text)
         ]
 
-    def _pieces(self, section: _Section, text: str) -> Iterator[tuple[int, int, int]]:
-        """Yield where each passage's span begins, its text begins, and both end."""
+    def _pieces(self, section: _Section, text: str) -> Iterator[tuple[int, int, int, str]]:
+        """Yield where each passage's span begins, its text begins, and both end; and a table's header to repeat."""
         begin, end = _stripped(section, text)
         if self._measure(text[begin:end]) <= self._size:
-            yield section.start, begin, end
+            yield section.start, begin, end, ""
             return
+        tables = [one for one in cut_tables(text[begin:end]) if 2 * self._measure(one.header) <= self._size]
         start = section.start
         for offset, piece in self._splitter.chunk_indices(text[begin:end]):
             if piece.strip():
                 piece_begin = begin + offset
-                yield min(start, piece_begin), piece_begin, piece_begin + len(piece)
+                header = _header_at(offset, text[begin:end], tables)
+                yield min(start, piece_begin), piece_begin, piece_begin + len(piece), header
                 start = len(text)
 
 
@@ -85,12 +91,19 @@ def sections(document: Document) -> list[Passage]:
     ]
 
 
-def _passage(document: Document, section: _Section, start: int, body: int, end: int) -> Passage:
+def _header_at(place: int, text: str, tables: Sequence[Table]) -> str:
+    """The header of the table of which a row begins at `place`, to stand before it; empty: none does."""
+    if place and text[place - 1] != "\n":
+        return ""
+    return next((f"{one.header}\n" for one in tables if one.start <= place < one.end), "")
+
+
+def _passage(document: Document, section: _Section, start: int, body: int, end: int, header: str = "") -> Passage:
     return Passage(
         id=passage_id(document.id, start, end),
         document=document.id,
         title=document.title,
-        text=document.text[body:end],
+        text=header + document.text[body:end],
         metadata=document.metadata,
         start=start,
         end=end,

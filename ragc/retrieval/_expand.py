@@ -7,8 +7,9 @@ demonstration that quotes one can still be compared with its document, and a tok
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ragc.errors import ConfigError
@@ -72,6 +73,30 @@ def expanded(
         tuple(sorted(range(len(found)), key=lambda position: found[position][0])),
         tuple(passage.id for _, passage in found if passage.id not in ids),
     )
+
+
+def joined(passages: Sequence[Passage], added: Sequence[str]) -> tuple[Passage, ...]:
+    """Return the passages, those that were `added` without what the passage beside them, as they are read, says too.
+
+    A hit says all that is its own, and a passage keeps its id and its span: what is left out of one stands in the next.
+    """
+    read = list(passages)
+    for number, (one, other) in enumerate(itertools.pairwise(passages)):
+        shared = one.end - other.own
+        if one.document != other.document or not one.own < other.own < one.end < other.end:
+            continue
+        if other.id in added and (one.id not in added or _is_after_hit(passages, number, added)):
+            read[number + 1] = replace(other, text=other.text[len(other.text) - (other.end - one.end) :].lstrip())
+        elif one.id in added:
+            read[number] = replace(read[number], text=read[number].text[:-shared].rstrip())
+    return tuple(read)
+
+
+def _is_after_hit(passages: Sequence[Passage], number: int, added: Sequence[str]) -> bool:
+    """Whether the nearest hit of the same document stands before the passage at `number`, and not behind it."""
+    document = passages[number].document
+    before = itertools.takewhile(lambda one: one.document == document, reversed(passages[:number]))
+    return any(one.id not in added for one in before)
 
 
 def _around(hit: Passage, document: Sequence[Passage], expand: Expand) -> list[tuple[int, Passage]]:

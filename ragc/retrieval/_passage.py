@@ -21,7 +21,8 @@ class Passage:
     title: str
     """The document's title."""
     text: str
-    """What is shown to the model; a section's heading line stands in `heading` instead."""
+    """What is shown to the model; a section's heading line stands in `heading` instead. Where a table is cut, its
+    header stands again before the passage's own text."""
     score: float = 0.0
     """What it was ranked by: 0 to 1, higher is better, comparable within one search only."""
     metadata: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
@@ -38,6 +39,11 @@ class Passage:
     """Cosine similarity of the vector leg, -1 to 1; None as for `text_score`."""
     rerank_score: float | None = None
     """What a reranker gave it, 0 to 1, and then `score` as well; None: it was not reranked."""
+
+    @property
+    def own(self) -> int:
+        """Where its own text begins in the document: from there to `end` is what its text ends with."""
+        return self.end - min(len(self.text), self.end - self.start)
 
     @property
     def source(self) -> str:

@@ -13,7 +13,7 @@ from dspy.predict.parameter import Parameter
 from ragc.errors import ConfigError, ExampleError, RagcError, StoreError
 from ragc.retrieval._access import record_search
 from ragc.retrieval._budget import estimated_tokens, fitted
-from ragc.retrieval._expand import Expand, Expanded, check_expand, expanded
+from ragc.retrieval._expand import Expand, Expanded, check_expand, expanded, joined
 from ragc.retrieval._filters import Condition, Filters, parse_filters
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._passages import Passages
@@ -143,7 +143,7 @@ class Retrieve(Parameter):  # type: ignore[misc]  # DSPy ships no types
         dropped: tuple[str, ...] = ()
         if self.max_tokens is not None:
             kept, dropped = fitted(found.passages, self.max_tokens, binding.count_tokens, found.worth)
-        return Passages(passages=kept, added=found.added, dropped=dropped, corpus_version=version)
+        return Passages(passages=joined(kept, found.added), added=found.added, dropped=dropped, corpus_version=version)
 
     def _check(self) -> tuple[Condition, ...]:
         try:

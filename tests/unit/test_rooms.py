@@ -28,6 +28,7 @@ ORDER = [
     "data",
     "project",
     "_fence",
+    "_tables",
     "_text",
     "_files",
     "_secrets",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ragc._tables import stands as stands_in
 from ragc._text import find_span, tokens
 from ragc.artifact import lazy
 from ragc.artifact._figures import sealed_side
@@ -148,7 +149,8 @@ def _behind(
     stands: bool | None = None
     text = passage.get("text")
     if corpus is not None and isinstance(text, str):
-        stands = name in corpus.by_id and find_span(text, corpus.by_id[name].text) is not None
+        now_there = corpus.by_id[name].text if name in corpus.by_id else ""
+        stands = stands_in(text, lambda part: find_span(part, now_there) is not None)
     return Behind(passage, passage.get("id") in (record.get("citations") or ()), state, now, stands)
 
 
