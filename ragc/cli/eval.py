@@ -125,8 +125,8 @@ def command(  # noqa: PLR0913  the flags of two ways to score
         from ragc.cli._rankings import score_retrieval
 
         names = None if reranker is None else [name.strip() for name in reranker.split(",")]
-        given = {"ks": k, "alphas": alpha, "rerankers": names}
-        grid = {name: value for name, value in given.items() if value is not None}
+        chosen = {"ks": k, "alphas": alpha, "rerankers": names}
+        grid = {name: value for name, value in chosen.items() if value is not None}
         score_retrieval(target, split, fail_under, grid, csv=csv, as_json=as_json, project=project)
         return
     if k is not None or alpha is not None or reranker is not None:
