@@ -98,7 +98,7 @@ def test_settings_of_an_evaluation(indexed: Path, run_ragc: Run, options: list[s
 
 
 def test_k_without_retrieval(indexed: Path, run_ragc: Run) -> None:
-    assert "--k and --alpha go with --retrieval" in refused(run_ragc, indexed, "eval", "--k", "3")
+    assert "--k, --alpha and --reranker go with --retrieval" in refused(run_ragc, indexed, "eval", "--k", "3")
 
 
 def test_labels_without_evidence(indexed: Path, run_ragc: Run) -> None:
