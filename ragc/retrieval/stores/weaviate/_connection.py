@@ -7,6 +7,7 @@ Both that matter (is it there, is it new enough) are made here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -15,15 +16,17 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from ragc.errors import StoreError
 from ragc.retrieval.stores.weaviate._server import OLDEST, Server
-from ragc.retrieval.stores.weaviate._told import Unreachable, told
+from ragc.retrieval.stores.weaviate._told import Unreachable, met, outdated
 
 if TYPE_CHECKING:
     from weaviate import WeaviateAsyncClient, WeaviateClient
 
 RETRIES = (0.2, 0.6)
 """Seconds to wait before a request is sent again that never reached the server; the client itself takes a minute."""
+
+BACK = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+"""How soon a server that was gone is looked for again; gRPC itself lets up to two minutes pass."""
 
 # Else a child that forks after the first request hangs in its own first one. Read when grpc is first imported.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
@@ -63,7 +66,7 @@ class Connections:
             if self.server.embedded:
                 await asyncio.to_thread(lambda: self.client)  # which starts the server
             held = WeaviateAsyncClient(**self._options())
-            with told(self.server):
+            with met(self.server):
                 try:
                     await held.connect()
                     self._check_version(held._connection.server_version)
@@ -103,7 +106,7 @@ class Connections:
         from weaviate import WeaviateClient
 
         _quieten()
-        with told(self.server):
+        with met(self.server):
             client = WeaviateClient(**self._options())
             try:
                 try:
@@ -149,14 +152,11 @@ class Connections:
     def _check_version(self, version: str) -> None:
         found = re.match(r"(\d+)\.(\d+)", version)
         if found is None or (int(found[1]), int(found[2])) < OLDEST:
-            raise StoreError(
-                f"{self.server.shown} is Weaviate {version or 'of an unknown version'}; "
-                f"{'.'.join(map(str, OLDEST))} or newer is needed"
-            )
+            raise outdated(self.server, version)
 
     def _options(self) -> dict[str, Any]:
         from weaviate.auth import AuthApiKey
-        from weaviate.config import AdditionalConfig, Timeout
+        from weaviate.config import AdditionalConfig, GrpcConfig, Timeout
         from weaviate.connect import ConnectionParams
 
         server, key = self.server, os.environ.get(self.server.key_env, "").strip()
@@ -166,7 +166,8 @@ class Connections:
             ),
             "auth_client_secret": AuthApiKey(key) if key else None,
             "additional_config": AdditionalConfig(
-                timeout=Timeout(init=min(10, server.timeout), query=server.timeout, insert=server.timeout)
+                timeout=Timeout(init=min(10, server.timeout), query=server.timeout, insert=server.timeout),
+                grpc_config=GrpcConfig(channel_options=BACK),
             ),
             "skip_init_checks": True,
         }
@@ -181,17 +182,17 @@ def _quieten() -> None:
 
 def _watch(client: WeaviateClient) -> None:
     """Have requests that did not reach the server end in Unreachable, soon."""
-    stub = client._connection._grpc_stub
+    stub: Any = client._connection._grpc_stub
     for name in ("Search", "BatchObjects", "BatchDelete"):
-        setattr(stub, name, _soon(getattr(stub, name)))
+        setattr(stub, name, _soon(getattr(stub, name), client._connection._grpc_channel))
 
 
 def _watch_async(client: WeaviateAsyncClient) -> None:
     stub: Any = client._connection._grpc_stub
-    stub.Search = _soon_async(stub.Search)
+    stub.Search = _soon_async(stub.Search, client._connection._grpc_channel)
 
 
-def _soon(call: Any) -> Any:
+def _soon(call: Any, channel: Any) -> Any:
     import grpc
 
     def again(*args: Any, **kwargs: Any) -> Any:
@@ -203,13 +204,17 @@ def _soon(call: Any) -> Any:
                     raise
                 if wait is None:
                     raise Unreachable(error.details()) from error
-                time.sleep(wait)
+                ends = time.monotonic() + wait
+                # Nothing but a wait for it makes a channel that nobody uses look for its server.
+                with contextlib.suppress(grpc.FutureTimeoutError):
+                    grpc.channel_ready_future(channel).result(timeout=wait)
+                time.sleep(max(0.0, ends - time.monotonic()))
         return None
 
     return again
 
 
-def _soon_async(call: Any) -> Any:
+def _soon_async(call: Any, channel: Any) -> Any:
     import grpc
 
     async def again(*args: Any, **kwargs: Any) -> Any:
@@ -221,7 +226,10 @@ def _soon_async(call: Any) -> Any:
                     raise
                 if wait is None:
                     raise Unreachable(error.details()) from error
-                await asyncio.sleep(wait)
+                ends = time.monotonic() + wait
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(channel.channel_ready(), wait)
+                await asyncio.sleep(max(0.0, ends - time.monotonic()))
         return None
 
     return again

@@ -31,7 +31,11 @@ class Lease(Signs):
 
     def begin(self) -> None:
         """Give the first sign of life, and go on."""
-        self._beat()
+        try:
+            self._beat()
+        except BaseException:
+            self._connections.client.alias.delete(alias_name=self._alias)  # else others wait for one that never began
+            raise
         self._begin()
 
     def end(self) -> None:
@@ -66,7 +70,10 @@ def put(collection: Any, id_: uuid.UUID, properties: dict[str, Any]) -> None:
     except UnexpectedStatusCodeError as error:
         if error.status_code not in (404, 422, 500):
             raise
-        collection.data.insert(uuid=id_, properties=properties)
+        try:
+            collection.data.insert(uuid=id_, properties=properties)
+        except UnexpectedStatusCodeError as other:
+            raise error if "already exists" in str(other) else other from None
 
 
 def _acquired(connections: Connections, name: str) -> Lease:

@@ -17,6 +17,7 @@ from ragc.retrieval._passage import indexed_text
 from ragc.retrieval._store import IndexedDocument
 from ragc.retrieval.stores.weaviate._schema import fields, passage_properties
 from ragc.retrieval.stores.weaviate._search import DEEPEST
+from ragc.retrieval.stores.weaviate._told import NotWritten
 
 BATCH = 128
 """Objects in one request."""
@@ -28,6 +29,8 @@ FEW = 1000
 """With fewer passages than that every word counts: there is little to gain, and words are quickly in half of them."""
 AGAIN = (0.2, 1.0)
 """Seconds to wait before objects that failed are sent again."""
+NAMED = 3
+"""How many of the objects that failed a message names."""
 CHUNK = 200
 """How many values one filter compares with."""
 
@@ -62,7 +65,7 @@ def objects_of(document: IndexedDocument, version: str, generation: int) -> list
 
 
 def insert(collection: Any, objects: Sequence[Any]) -> None:
-    """Write all objects, several requests at a time. StoreError names what fails and goes on failing."""
+    """Write all objects, several requests at a time. NotWritten names what fails and goes on failing."""
     batches = [list(objects[start : start + BATCH]) for start in range(0, len(objects), BATCH)]
     with ThreadPoolExecutor(WRITERS, "ragc-weaviate") as pool:
         for future in [pool.submit(_insert, collection, batch) for batch in batches]:
@@ -77,9 +80,9 @@ def _insert(collection: Any, batch: list[Any]) -> None:
         batch = [batch[number] for number in failed]
         if wait is not None:
             time.sleep(wait)
-    names = ", ".join(f"{one.properties['document']} ({one.uuid})" for one in batch)
-    reason = next(iter(failed.values()))
-    raise StoreError(f"{counted(len(batch), 'passage')} not written, {names[:400]}: {reason[:200]}")
+    names = ", ".join(f"{one.properties['document']} ({one.uuid})" for one in batch[:NAMED])
+    more = ", …" if len(batch) > NAMED else ""
+    raise NotWritten(f"{counted(len(batch), 'passage')} not written, {names}{more}: {next(iter(failed.values()))}")
 
 
 def _failed(collection: Any, batch: list[Any]) -> dict[int, str]:
