@@ -44,6 +44,8 @@ class Line:
             while True:
                 one, _ = near.accept()
                 other = socket.create_connection(self._far)
+                for end in (one, other):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     if self._near is not near:
                         one.close()
@@ -98,13 +100,11 @@ def answering(answers: Mapping[str, tuple[int, Any]], otherwise: tuple[int, Any]
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_PUT = do_DELETE = do_GET
-
         def log_message(self, *_: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server.server_port
         server.shutdown()

@@ -38,7 +38,7 @@ def asked(text: str) -> Query:
 
 def refused(call: Callable[[], object]) -> None:
     begun = time.monotonic()
-    with pytest.raises(StoreError, match="cannot be reached.*; start the server") as found:
+    with pytest.raises(StoreError, match=r"cannot be reached.*; start the server") as found:
         call()
     assert "\n" not in str(found.value)
     assert time.monotonic() - begun < SOON
@@ -72,7 +72,7 @@ def test_an_event_loop_outlives_the_server_too(server: tuple[Store, list[Line]])
         found = [ids(await store.asearch(asked("words"), MADE_WITH))]
         for line in lines:
             line.cut()
-        with pytest.raises(StoreError, match="cannot be reached"):
+        with pytest.raises(StoreError, match=r"cannot be reached"):
             await store.asearch(asked("words"), MADE_WITH)
         for line in lines:
             line.mend()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from contract.stores import MADE_WITH, WordVectors, ids, indexed
@@ -21,6 +26,11 @@ def opened(url: str, collection: str = "handbook") -> WeaviateStore:
     store = open_store(url, root=Path("/"), collection=collection)
     assert isinstance(store, WeaviateStore)
     return store
+
+
+def collection_of(store: WeaviateStore) -> Any:
+    """What holds the passages, as the client has it."""
+    return store._collections.use(store._collections.physical(MADE_WITH))
 
 
 def found(store: Store, text: str) -> list[str]:
@@ -72,7 +82,7 @@ def test_the_same_again_changes_nothing(weaviate_url: str) -> None:
     store.reset(MADE_WITH)
 
     def objects() -> dict[str, object]:
-        held = store._collections.use(store._collections.physical(MADE_WITH)).iterator(return_properties=["since"])
+        held = collection_of(store).iterator(return_properties=["since"])
         return {str(each.uuid): each.properties["since"] for each in held if each.properties["since"]}
 
     store.write([indexed("a", "one", "two"), indexed("b")], (), "v1")
@@ -90,7 +100,7 @@ def test_what_a_writer_left_that_was_killed_is_not_found_and_goes(weaviate_url: 
     store = opened(weaviate_url)
     store.reset(MADE_WITH)
     store.write([indexed("a", "words")], (), "v1")
-    collection = store._collections.use(store._collections.physical(MADE_WITH))
+    collection = collection_of(store)
     half = indexed("b", "words")
     # As a writer does: readers are told, then passages are added; and then it is killed.
 
@@ -138,7 +148,7 @@ def test_a_collection_of_somebody_elses_is_left_alone(weaviate_url: str) -> None
         store.reset(MADE_WITH)
     client.collections.delete(store._collections.alias)
     client.collections.create(store._collections.physical(MADE_WITH), description="made by ragc")
-    with pytest.raises(StoreError, match=r"schema of .* does not match"):
+    with pytest.raises(StoreError, match="not have the schema that ragc makes"):
         store.reset(MADE_WITH)
     store.close()
 
@@ -149,3 +159,153 @@ def test_a_grpc_port_that_is_none_is_named(weaviate_url: str) -> None:
     with pytest.raises(StoreError, match=r"not by gRPC at .*:1; correct grpc_port"):
         store.state()
     store.close()
+
+
+def test_a_full_server_is_one_line_goes_on_being_read_and_takes_more_when_it_has_room(weaviate_url: str) -> None:
+    store = opened(weaviate_url)
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words")], (), "v1")
+    config = collection_of(store).config
+    config.update_shards(status="READONLY")  # what a server does whose disk is full
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"takes no more: .*read-only.*; give it room, then run") as full:
+            store.write([indexed("b", "words")], (), "v2")
+        assert "\n" not in str(full.value)
+        assert len(str(full.value)) < 400
+    assert found(store, "words") == ["a"]
+    config.update_shards(status="READY")
+    store.write([indexed("b", "words")], (), "v2")
+    assert found(store, "words") == ["a", "b"]
+    store.close()
+
+
+def test_what_a_batch_could_not_write_is_named_and_nothing_of_it_is_found(weaviate_url: str) -> None:
+    store = opened(weaviate_url)
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words")], (), "v1")
+    batch = [indexed(f"b{number}", "words") for number in range(4)]
+
+    def fill() -> None:
+        with store.updating():
+            store.write([], ["nowhere"])  # readers are told; from here on only passages are written
+            session = store._session.held
+            held, session._commit = session._commit, lambda *_: None
+            collection_of(store).config.update_shards(status="READONLY")
+            try:
+                store.write(batch)
+            finally:
+                collection_of(store).config.update_shards(status="READY")
+                session._commit = held
+
+    with pytest.raises(
+        StoreError, match=r"takes no more: 4 passages not written, b0 \([0-9a-f-]+\), b1 .*, …: .*read-only"
+    ):
+        fill()
+    assert found(store, "words") == ["a"]
+    assert store.documents() == {"a": "1"}
+    store.close()
+
+
+def test_a_lock_that_could_not_be_had_is_no_lock(weaviate_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(weaviate_url)
+    store.reset(MADE_WITH)
+
+    def fail(*_: Any) -> None:
+        raise OSError("no room")
+
+    with monkeypatch.context() as full:
+        full.setattr("ragc.retrieval.stores.weaviate._lock.put", fail)
+        with pytest.raises(StoreError):
+            store.write([indexed("a", "words")], (), "v1")
+    aliases = store._connections.client.alias.list_all()
+    assert [name for name in aliases if name.startswith(f"{store._collections.alias}_lock")] == []
+    store.close()
+
+
+def test_vectors_of_another_length_in_the_collection_are_one_line(weaviate_url: str) -> None:
+    store = opened(weaviate_url)
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words")], (), "v1")
+    with pytest.raises(StoreError, match="has vectors of another length in that collection") as error:
+        store.search(Query("words", np.ones(3, dtype=np.float32), 5), MADE_WITH)
+    assert "\n" not in str(error.value)
+    store.close()
+
+
+def test_a_schema_that_was_changed_is_named_when_it_is_read_or_written(weaviate_url: str) -> None:
+    store = opened(weaviate_url)
+    client = store._connections.client
+    # Of the right name and mark, but without the properties.
+    client.collections.create(store._collections.physical(MADE_WITH), description="made by ragc")
+    client.alias.create(alias_name=store._collections.alias, target_collection=store._collections.physical(MADE_WITH))
+    for call in (lambda: store.write([indexed("a", "words")], (), "v"), store.state, lambda: found(store, "words")):
+        with pytest.raises(StoreError, match="not have the schema that ragc makes") as error:
+            call()
+        assert "\n" not in str(error.value)
+    store.close()
+
+
+def test_a_tenant_that_was_put_to_sleep_is_named(weaviate_url: str) -> None:
+    from weaviate.classes.tenants import Tenant, TenantActivityStatus
+
+    store = opened(f"{weaviate_url}&tenant=one")
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words")], (), "v1")
+    name = store._collections.physical(MADE_WITH)
+    store._connections.client.collections.use(name).tenants.update(
+        [Tenant(name="one", activity_status=TenantActivityStatus.INACTIVE)]
+    )
+    with pytest.raises(StoreError, match=r"put that tenant to sleep: .*'one'; make it active"):
+        found(store, "words")
+    store.close()
+
+
+def test_shards_are_those_of_the_address(weaviate_url: str) -> None:
+    store = opened(f"{weaviate_url}&shards=3")
+    store.reset(MADE_WITH)
+    store.write([indexed(f"d{number}", "words") for number in range(9)], (), "v1")
+    config = collection_of(store).config.get()
+    assert config.sharding_config.actual_count == 3
+    assert found(store, "words") == [f"d{number}" for number in range(9)]
+    store.write([], [f"d{number}" for number in range(5)], "v2")
+    assert found(store, "words") == [f"d{number}" for number in range(5, 9)]
+    store.close()
+
+
+NOBODY_ELSE = """
+import asyncio, socket, sys
+from pathlib import Path
+
+def watch(event, arguments):
+    loopback = ("127.0.0.1", "::1", "localhost", None)
+    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in loopback:
+        print("LEAVES:", arguments[1])
+        raise ConnectionRefusedError
+    if event == "socket.getaddrinfo" and arguments[0] not in loopback:
+        print("LEAVES:", arguments[0])
+        raise socket.gaierror
+
+sys.addaudithook(watch)
+from contract.stores import MADE_WITH, indexed
+from ragc.retrieval import Query, open_store
+
+store = open_store(sys.argv[1], root=Path("/"), collection="handbook")
+store.reset(MADE_WITH)
+store.write([indexed("a", "words")], (), "v1")
+query = Query("words", None, 1, 0)
+print(len(store.search(query, MADE_WITH)), len(asyncio.run(store.asearch(query, MADE_WITH))))
+store.close()
+"""
+
+
+def test_nobody_but_the_server_is_contacted(weaviate_url: str) -> None:
+    tests = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY_ELSE, weaviate_url],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "1 1\n", (done.stdout, done.stderr)

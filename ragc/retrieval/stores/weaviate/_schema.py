@@ -145,7 +145,7 @@ def check_schema(config: Any, server: Server, name: str) -> set[str]:
     )
     if not sound:
         raise StoreError(
-            f"{server.shown}: the schema of {name} does not match what ragc makes; "
+            f"{server.shown} does not have the schema that ragc makes: {name} was changed; "
             "delete that collection, or add ?collection=NAME to `store`"
         )
     return set(found)

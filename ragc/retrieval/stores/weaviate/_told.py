@@ -60,46 +60,59 @@ def outdated(server: Server, version: str) -> StoreError:
     )
 
 
+_STRANGER = "answers, but not as a Weaviate server does; correct `store`"
+_OBJECTIONS = [
+    (
+        r"\b401\b|unauthorized|unauthenticated|invalid api key",
+        "refuses the key in {key_env}, or there is none; export the right one",
+    ),
+    (r"meta endpoint", _STRANGER),
+    (
+        r"no such prop with name '(?!f_)",
+        "does not have the schema that ragc makes: {said}; delete that collection, or add ?collection=NAME to `store`",
+    ),
+    (r"tenant not active", "has put that tenant to sleep: {said}; make it active"),
+    (
+        r"read-?only|no space|disk|memory usage|not enough memory|resource pressure",
+        "takes no more: {said}; give it room, then run the command again",
+    ),
+    (r"vector lengths? |dimensions?", "has vectors of another length in that collection: {said}"),
+    (r"", "objects: {said}"),
+]
+"""What a server's words look for, and what it means: `weaviate://host … `."""
+
+
 def _error(server: Server, error: Exception) -> StoreError:
     from weaviate import exceptions as theirs
 
-    said = redact(re.sub(r"\s+", " ", str(error)), [server.key_env])
-    # What the client wraps around the server's own words.
-    if inner := re.search(r"""'message': (['"])(.+?)\1\}""", said):
-        said = inner[2]
-    status = getattr(error, "status_code", None)
-    if re.search(r"meta endpoint", said, re.I) and status in (None, 200, 404):
-        return _stranger(server)
-    if status in (502, 503, 504):
-        return StoreError(f"{server.shown} is not ready (status {status}); try again when it is")
+    said, status = _said(server, error), getattr(error, "status_code", None)
     if old := re.search(r"version (\S+) is not supported", said):
         return outdated(server, old[1])
-    if status in (401, 403, 7, 16) or re.search(r"\b401\b|unauthorized|unauthenticated|invalid api key", said, re.I):
-        return StoreError(f"{server.shown} refuses the key in {server.key_env}, or there is none; export the right one")
-    if re.search(r"could not find class|class .{0,200}not found|does not exist in schema|tenant not found", said, re.I):
-        return Missing(f"{server.shown}: {said[:MOST]}")
-    if re.search(r"no such prop with name '(?!f_)", said):
-        return StoreError(
-            f"{server.shown}: the schema of a collection does not match what ragc makes; delete it, or add "
-            f"?collection=NAME to `store` ({said[-MOST:]})"
-        )
     if isinstance(error, theirs.WeaviateGRPCUnavailableError):
-        return StoreError(
-            f"{server.shown} answers, but not by gRPC at {server.grpc_host}:{server.grpc_port}; "
-            "correct grpc_port in `store`"
-        )
-    if isinstance(error, (Unreachable, theirs.WeaviateStartUpError, theirs.WeaviateConnectionError, OSError)) or (
-        type(error).__module__.startswith("httpx")
-    ):
+        there = f"{server.grpc_host}:{server.grpc_port}"
+        return StoreError(f"{server.shown} answers, but not by gRPC at {there}; correct grpc_port in `store`")
+    ours = (Unreachable, theirs.WeaviateStartUpError, theirs.WeaviateConnectionError, OSError)
+    if isinstance(error, ours) or type(error).__module__.startswith("httpx"):
         return StoreError(f"{server.shown} cannot be reached; start the server, or correct `store`")
-    if re.search(r"read-?only|no space|disk|memory usage|not enough memory|resource pressure", said, re.I):
-        return StoreError(f"{server.shown} takes no more: {said[:MOST]}; give it room, then run the command again")
-    if re.search(r"vector lengths? |dimensions?", said, re.I):
-        return StoreError(f"{server.shown}: vectors of another length than the collection's: {said[:MOST]}")
-    if isinstance(error, NotWritten):
-        return StoreError(f"{server.shown}: {said[:MOST]}; run the command again")
-    return StoreError(f"{server.shown}: {said[:MOST]}")
+    if status in (502, 503, 504):
+        return StoreError(f"{server.shown} is not ready (status {status}); try again when it is")
+    if status in (401, 403, 7, 16):
+        said = "unauthorized"
+    elif re.search(
+        r"could not find class|class .{0,200}not found|does not exist in schema|tenant not found", said, re.I
+    ):
+        return Missing(f"{server.shown}: {said[:MOST]}")
+    meant = next(meant for pattern, meant in _OBJECTIONS if re.search(pattern, said, re.I))
+    return StoreError(f"{server.shown} {meant.format(said=said[:MOST], key_env=server.key_env)}")
+
+
+def _said(server: Server, error: Exception) -> str:
+    """The server's own words in one line, without what the client and the route of a request add, and without a key."""
+    said = redact(re.sub(r"\s+", " ", str(error)), [server.key_env])
+    if inner := re.search(r"""'message': (['"])(.+?)\1\}""", said):
+        said = inner[2]
+    return re.sub(r"^.*?call with protocol GRPC \w+ failed with message |^explorer: |\.$", "", said)
 
 
 def _stranger(server: Server) -> StoreError:
-    return StoreError(f"{server.shown} answers, but not as a Weaviate server does; correct `store`")
+    return StoreError(f"{server.shown} {_STRANGER}")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from contract.doubles import answering
 from contract.stores import MADE_WITH, indexed
 from ragc.errors import ConfigError, StoreError
-from ragc.retrieval import open_store
+from ragc.retrieval import Query, open_store
 from ragc.retrieval.stores._address import Address
 from ragc.retrieval.stores._entries import version_of
 from ragc.retrieval.stores._words import words
-from ragc.retrieval.stores.weaviate._schema import sortable
+from ragc.retrieval.stores.weaviate._connection import Connections
+from ragc.retrieval.stores.weaviate._schema import create, sortable
 from ragc.retrieval.stores.weaviate._server import Server
+from ragc.retrieval.stores.weaviate._store import WeaviateStore
 
 
 def server(url: str) -> Server:
@@ -104,3 +110,108 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
         with pytest.raises(StoreError, match="cannot be reached"):
             store.reset(MADE_WITH)
         store.close()
+
+
+KEY = "secret-key-0123456789"
+META = "/v1/meta"
+REFUSED = {"code": 401, "message": f"anonymous access not enabled; the key was {KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        (None, "refuses the key in WEAVIATE_API_KEY, or there is none; export the right one"),
+        ((401, REFUSED), "refuses the key in WEAVIATE_API_KEY, or there is none; export the right one"),
+        ((403, {}), "refuses the key in WEAVIATE_API_KEY"),
+        ((200, {"version": "1.31.9"}), r"is Weaviate 1\.31\.9; 1\.32 or newer is needed"),
+        ((200, {"version": "1.25.0"}), r"is Weaviate 1\.25\.0; 1\.32 or newer is needed"),
+        ((200, {"version": "1.38.11"}), r"answers, but not by gRPC at 127\.0\.0\.1:1; correct grpc_port"),
+        ((200, {"version": "new"}), "answers, but not as a Weaviate server does; correct `store`"),
+        ((200, {}), "not as a Weaviate server does"),
+        ((200, []), "not as a Weaviate server does"),
+        ((200, b"<html>"), "not as a Weaviate server does"),
+        ((404, {}), "not as a Weaviate server does"),
+        ((503, b"starting"), r"is not ready \(status 503\); try again"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_one_line(
+    meta: tuple[int, Any] | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEAVIATE_API_KEY", KEY if meta else "")
+    with answering({META: meta or (401, REFUSED)}) as port:
+        store = open_store(f"weaviate://127.0.0.1:{port}?grpc_port=1", root=Path("/"), collection="handbook")
+        assert isinstance(store, WeaviateStore)
+        with pytest.raises(StoreError, match=rf"^weaviate://127\.0\.0\.1:{port} .*{message}") as error:
+            store.state()
+        assert "\n" not in str(error.value)
+        assert KEY not in str(error.value)
+        if not meta or meta[1] != {"version": "1.38.11"}:  # else it is found out by the first search
+            with pytest.raises(StoreError, match=message):
+                asyncio.run(store.asearch(Query("words", None, 1, 0), MADE_WITH))
+        store.close()
+
+
+def test_the_client_is_asked_for_what_the_address_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_KEY", KEY)
+    options = Connections(server("weaviate+cloud://abc.weaviate.cloud?key_env=OUR_KEY&timeout=7"))._options()
+    http, grpc = options["connection_params"].http, options["connection_params"].grpc
+    assert (http.host, http.port, http.secure) == ("abc.weaviate.cloud", 443, True)
+    assert (grpc.host, grpc.port, grpc.secure) == ("grpc-abc.weaviate.cloud", 443, True)
+    assert options["auth_client_secret"].api_key == KEY
+    assert options["additional_config"].timeout.query == options["additional_config"].timeout.init == 7
+    assert options["skip_init_checks"]  # one of which asks the package registry
+    plain = Connections(server("weaviate://db:8081?grpc_port=5005&grpc_host=rpc"))._options()
+    http, grpc = plain["connection_params"].http, plain["connection_params"].grpc
+    assert (http.host, http.port, http.secure, grpc.host, grpc.port) == ("db", 8081, False, "rpc", 5005)
+    assert plain["auth_client_secret"] is None
+
+
+class _Client:
+    """What the embedded store makes of the client's class: the first one finds no server, the second starts one."""
+
+    made: list[dict[str, Any]]
+
+    def __init__(self, **options: Any) -> None:
+        self.made.append(options)
+        self._connection = SimpleNamespace(
+            server_version="1.38.11", _ping_grpc=lambda _: None, _grpc_stub=SimpleNamespace(), _grpc_channel=None
+        )
+        for name in ("Search", "BatchObjects", "BatchDelete"):
+            setattr(self._connection._grpc_stub, name, None)
+
+    def connect(self) -> None:
+        if "embedded_options" not in self.made[-1]:
+            raise ConnectionRefusedError
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_embedded_server_is_started_where_none_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_Client, "made", [], raising=False)
+    monkeypatch.setattr("weaviate.WeaviateClient", _Client)
+    address = Address("weaviate+embedded://wv?version=1.33.0&port=8123&grpc_port=50123", tmp_path, "handbook")
+    Connections(Server.at(address)).client.close()
+    first, second = _Client.made
+    assert first["connection_params"].http.port == 8123
+    started = second["embedded_options"]
+    assert (started.persistence_data_path, started.version) == (str(tmp_path / "wv"), "1.33.0")
+    assert (started.port, started.grpc_port) == (8123, 50123)
+    assert started.additional_env_vars["DISABLE_TELEMETRY"] == "true"
+    assert second["skip_init_checks"]
+
+
+def test_a_collection_is_made_as_the_address_says() -> None:
+    asked: dict[str, Any] = {}
+
+    def make(name: str, **how: Any) -> None:
+        asked.update(how, name=name)
+
+    client = SimpleNamespace(collections=SimpleNamespace(create=make))
+    create(client, server("weaviate://db?replicas=3&shards=2"), "Handbook_1")
+    assert (asked["name"], asked["replication_config"].factor) == ("Handbook_1", 3)
+    assert asked["sharding_config"].desiredCount == 2
+    assert asked["multi_tenancy_config"] is None
+    create(client, server("weaviate://db?tenant=acme&shards=2"), "Handbook_2")
+    assert asked["multi_tenancy_config"].enabled
+    assert (asked["sharding_config"], asked["replication_config"]) == (None, None)  # a tenant is one shard
