@@ -69,7 +69,7 @@ class Setting:
     ndcg: float
     """Discounted gain of the gold passages as a share of the best order's."""
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """95% bootstrap interval (BCa) by measure; empty below FEWEST clusters of questions."""
+    """95% bootstrap interval by measure; empty below FEWEST clusters of questions."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +162,7 @@ def _intervals(
     member = np.eye(len({clusters.get(example, example) for example in examples}))[cluster_places(examples, clusters)]
     if member.shape[1] < FEWEST:
         return None
-    flat = values.reshape(-1, values.shape[-1])
-    low = flat[:, 0].copy()  # where all questions score the same, that is the interval
-    high = low.copy()
-    varied = np.ptp(flat, axis=1) > 0
-    if varied.any():
-        sums = flat[varied] @ member
-        sizes = np.broadcast_to(member.sum(axis=0), sums.shape)
-        low[varied], high[varied] = ratio_interval(sums, sizes, np.random.default_rng([seed, 2]), batch=_BATCH)
+    sums = values.reshape(-1, values.shape[-1]) @ member
+    low, high = ratio_interval(sums, member.sum(axis=0), np.random.default_rng([seed, 2]), lowest=0.0, batch=_BATCH)
     pairs = np.stack([low, high], axis=-1).reshape(*values.shape[:2], 2)
     return [[(float(low), float(high)) for low, high in row] for row in pairs]

@@ -182,19 +182,18 @@ def _p_value(pairs: Pairs, rng: Any) -> float:
 
 def _interval(pairs: Pairs, rng: Any) -> tuple[float, float]:
     """The clusters' bootstrap interval, as much wider as a t-interval gets by the spread between repeats."""
-    import numpy as np
     from scipy import stats
 
-    middle = float(pairs.differences.mean())
-    error, freedom = _spread(pairs)
-    beyond = float(stats.t.isf(LEVEL / 2, freedom)) * error if error else 0.0
-    if np.ptp(pairs.sums / pairs.sizes) == 0:
-        return middle - beyond, middle + beyond
     low, high = map(float, ratio_interval(pairs.sums, pairs.sizes, rng))
     if not pairs.repeats:
         return low, high
-    wider = beyond / (stats.t.isf(LEVEL / 2, len(pairs.sums) - 1) * ratio_error(pairs.sums, pairs.sizes))
-    return middle - wider * (middle - low), middle + wider * (high - middle)
+    middle, freedom = float(pairs.differences.mean()), len(pairs.sums) - 1
+    error, whole = _spread(pairs)
+    beyond = error * float(stats.t.isf(LEVEL / 2, whole))
+    alone = float(ratio_error(pairs.sums, pairs.sizes)) * float(stats.t.isf(LEVEL / 2, freedom))
+    if not alone:
+        return max(-1.0, min(low, middle - beyond)), min(1.0, max(high, middle + beyond))
+    return max(-1.0, middle - beyond / alone * (middle - low)), min(1.0, middle + beyond / alone * (high - middle))
 
 
 def _spread(pairs: Pairs) -> tuple[float, float]:

@@ -89,4 +89,5 @@ def test_intervals_hold_the_mean_and_are_wider_where_questions_are_won_together(
     assert together.intervals["recall"][1] - together.intervals["recall"][0] > high - low
     assert rank(questions, [1]).settings[0].intervals == apart.intervals
     same = rank([ranked(A, number=number) for number in range(20)], [1]).settings[0]
-    assert same.intervals["recall"] == (1.0, 1.0)
+    low, high = same.intervals["recall"]
+    assert 0.8 < low < 0.95 and high == 1
