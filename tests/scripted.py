@@ -9,7 +9,9 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from ragc.evaluation import Evaluator, load_metric
+from ragc.evaluation.judge import AnswerJudge, Judge, StyleJudge, SupportJudge
 from ragc.models import AsyncEngine, Engine, Gateway, PlainAdapter
+from ragc.models.gateway import Handover
 from ragc.project import ModelSettings
 
 Script = Callable[[str], str]
@@ -40,7 +42,14 @@ def scripted_lm(script: Script, gateway: Gateway) -> dspy.LM:
         {"model": "openai/scripted", "max_tokens": 100, "price": {"input": 80.0, "output": 100.0}, "threads": 64}
     )
     engine = Engine(settings, gateway=gateway, inner=Scripted(script))
-    return dspy.LM(settings.model, engine=engine, async_engine=AsyncEngine(engine), cache=False, num_retries=0)
+    return dspy.LM(
+        settings.model,
+        engine=engine,
+        async_engine=AsyncEngine(engine),
+        callbacks=[Handover()],
+        cache=False,
+        num_retries=0,
+    )
 
 
 def make_evaluator(script: Script, *, gateway: Gateway | None = None, **fields: object) -> Evaluator:
@@ -48,6 +57,19 @@ def make_evaluator(script: Script, *, gateway: Gateway | None = None, **fields: 
     through = gateway or Gateway()
     metric = load_metric(None, "answer_f1")  # type: ignore[arg-type]  # a built-in metric needs no project
     return Evaluator(metric, scripted_lm(script, through), PlainAdapter(), through, **fields)  # type: ignore[arg-type]
+
+
+def scripted_judge(script: Script, gateway: Gateway | None = None) -> Judge:
+    """A judge, `openai/gpt-judge`, whose model answers from a script; see `graded` for what it may write."""
+    through = gateway or Gateway()
+    programs = {"semantic_f1": AnswerJudge(), "faithfulness": SupportJudge(), "tone": StyleJudge()}
+    settings = ModelSettings(model="openai/gpt-judge")
+    return Judge(settings, scripted_lm(script, through), PlainAdapter(), through, programs)
+
+
+def graded(recall: object, precision: object, reasoning: str = "so it is") -> str:
+    """What a judge of answers writes."""
+    return f" {reasoning}\nRecall: {recall}\nPrecision: {precision}"
 
 
 def number_in(prompt: str) -> int:

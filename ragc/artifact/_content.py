@@ -77,6 +77,11 @@ class Content:
     cost: Json
     """`usd`, `calls`, `input_tokens`, `cached_input_tokens` (of those), `output_tokens`: what it took in all."""
 
+    method: str | None = None
+    """How the metric measured, where its name leaves that open: `lexical`, `judged`."""
+    judge: Json | None = None
+    """Who judged the scores: `metric`, `model` and `prompt`, which are part of the id, and what is known of it by
+    `Judged.as_json`, which is not; None where no model did."""
     quoted: Mapping[str, str] = field(default_factory=dict)
     """Id of its document by the id of each passage that a demonstration quotes: `quoted_documents`."""
     documents: Mapping[str, str] = field(default_factory=dict)

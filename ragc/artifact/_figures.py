@@ -27,12 +27,39 @@ def evaluations(manifest: Manifest) -> Iterator[tuple[str, list[tuple[str, str, 
         sides = manifest.results.get(split) or {}
         baseline, compiled = sides.get("baseline") or {}, sides.get("compiled") or {}
         rows = [
-            (column.name, write(baseline.get(column.key), column.kind), write(compiled.get(column.key), column.kind))
+            (
+                _named(column.name, manifest),
+                write(baseline.get(column.key), column.kind),
+                write(compiled.get(column.key), column.kind),
+            )
             for column in COLUMNS
             if baseline.get(column.key) is not None or compiled.get(column.key) is not None
         ]
         if rows:
             yield split, rows
+
+
+def judge_note(manifest: Manifest) -> str | None:
+    """Return `judge not calibrated` where a model judged and was not compared with people; else None."""
+    judge = manifest.results.get("judge")
+    return None if judge is None or judge["calibrated"] else f"judge {judge['note']}"
+
+
+def metric(manifest: Manifest) -> str:
+    """Return the metric, with a word on a judge that is not calibrated."""
+    name, note = str(manifest.identity["metric"]), judge_note(manifest)
+    return f"{name} ({note})" if note else name
+
+
+def judge_sentence(manifest: Manifest) -> str | None:
+    """Return who judged and how far that can be trusted, in a sentence; None where no model did."""
+    judge = manifest.results.get("judge")
+    return None if judge is None else str(judge["sentence"])
+
+
+def _named(name: str, manifest: Manifest) -> str:
+    note = judge_note(manifest)
+    return f"{name} ({note})" if name == "score" and note else name
 
 
 def slices(manifest: Manifest) -> list[Slice]:
@@ -134,7 +161,7 @@ def about(manifest: Manifest, state: Mapping[str, Any]) -> list[tuple[str, str]]
         ("embedder", f"{identity['embedder']['name']}, {identity['embedder']['dimensions']} dimensions"),
         ("passages", settings(identity["chunking"])),
         ("optimizer", made),
-        ("metric", identity["metric"]),
+        ("metric", f"{identity['metric']} ({method})" if (method := identity.get("method")) else identity["metric"]),
         ("corpus", identity["fingerprints"].get("corpus", NONE)[:12]),
         ("examples", identity["fingerprints"].get("examples", NONE)[:12]),
         ("splits", identity["fingerprints"].get("splits", NONE)[:12]),
@@ -169,7 +196,9 @@ def sealed_is(manifest: Manifest) -> str:
 
 def notes(manifest: Manifest) -> list[str]:
     """Return what is to be said beside the verdict, a sentence each."""
-    return [line for line in (sealed_is(manifest), stopped(manifest), opened(manifest)) if line]
+    return [
+        line for line in (sealed_is(manifest), stopped(manifest), judge_sentence(manifest), opened(manifest)) if line
+    ]
 
 
 def stopped(manifest: Manifest) -> str | None:

@@ -111,7 +111,10 @@ def _figures(manifest: Manifest) -> Iterator[str]:
         return
     metric = str(manifest.identity["metric"])
     lines = [
-        (metric if name == "score" else name, *(" → ".join(rows.get(name, [NONE])) for rows in splits.values()))
+        (
+            name.replace("score", metric, 1) if name.startswith("score") else name,
+            *(" → ".join(rows.get(name, [NONE])) for rows in splits.values()),
+        )
         for name in names
     ]
     lines.insert(0, ("baseline → compiled", *splits))

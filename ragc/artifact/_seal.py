@@ -105,10 +105,17 @@ def _identity(content: Content) -> dict[str, Any]:
         "fingerprints": content.fingerprints,
         "optimizer": content.optimizer,
         "metric": content.metric,
+        **({"method": content.method} if content.method is not None else {}),
+        **({"judge": _judge(content.judge)} if content.judge is not None else {}),
         "scores": content.scores,
         "verdict": {**content.verdict, "sealed": content.sealed},
         "cost": content.cost,
     }
+
+
+def _judge(judge: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides on a judge's scores; what people found of it may change, and the scores do not."""
+    return {key: judge[key] for key in ("metric", "model", "prompt")}
 
 
 def _identity_id(content: Content) -> str:
@@ -131,7 +138,11 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
                 "lm": _place(content.lm, "lm"),
                 "embedder_settings": _place(content.embedder_settings, "embedder"),
             },
-            "results": {**content.results, "baseline_settings": content.baseline_settings},
+            "results": {
+                **content.results,
+                "baseline_settings": content.baseline_settings,
+                **({"judge": content.judge} if content.judge is not None else {}),
+            },
             "candidates": [asdict(candidate) for candidate in content.candidates],
         }
     )

@@ -24,7 +24,7 @@ def study_of(manifest: Manifest, content: Content) -> Study:
     return Study(
         task=manifest.task,
         name=manifest.name,
-        metric=str(manifest.identity["metric"]),
+        metric=figures.metric(manifest),
         word=str(verdict["word"]),
         sentence=figures.sentence(manifest),
         baseline=ARMS[0],

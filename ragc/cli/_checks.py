@@ -65,6 +65,8 @@ def run_checks(project: Path | None) -> Iterator[Check]:
     yield _attempt("lm", partial(_model, "lm", found.settings.lm))
     if found.settings.teacher is not None:
         yield _attempt("teacher", partial(_model, "teacher", found.settings.teacher))
+    if found.settings.judge is not None:
+        yield _attempt("judge", partial(_model, "judge", found.settings.judge))
     yield _attempt("embedder", partial(_embedder, found.settings.embedder))
     for table in found.settings.rerankers:
         yield _attempt("reranker", partial(_reranker, table))

@@ -171,11 +171,13 @@ def command(  # noqa: PLR0913  the flags of two ways to score
 
 
 def _show(result: EvaluationResult) -> None:
+    from ragc.evaluation.judge import marked
+
     found = result.evaluation
     score = "no score" if found.score is None else f"{100 * found.score:.1f}"
     what = "uncompiled" if result.artifact is None else result.artifact[:8]
     questions, errors = counted(found.n, f"{result.split} question"), counted(found.errors, "error")
-    row(result.task, f"{result.metric} {score} on {questions}, {errors}   ({what})")
+    row(result.task, f"{marked(result.metric, result.judged)} {score} on {questions}, {errors}   ({what})")
     notes = []
     if found.recall is not None:
         notes.append(f"retrieval recall {100 * found.recall:.0f}%")
@@ -189,6 +191,8 @@ def _show(result: EvaluationResult) -> None:
         row("sealed", result.against.sentence)
         if result.against.relabelled:
             row("", "the examples are others than at sealing; questions are compared by their ids")
+    if result.judged is not None:
+        row("judge", result.judged.sentence)
     if found.slices:
         say()
         rows = [("slice", "score", "n", "errors")]

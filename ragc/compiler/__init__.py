@@ -10,6 +10,7 @@ from ragc.compiler._compile import compile
 from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
+from ragc.compiler._judging import Judging, calibrate, export_judgements, labels_of, open_judging
 from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
 from ragc.compiler._replayed import Replayed, replay
 from ragc.compiler._result import CompileResult
@@ -24,6 +25,7 @@ __all__ = [
     "EvaluationResult",
     "Event",
     "Finished",
+    "Judging",
     "Missed",
     "OnEvent",
     "Replayed",
@@ -34,13 +36,17 @@ __all__ = [
     "Work",
     "Working",
     "ask",
+    "calibrate",
     "check",
     "compile",
     "costs",
     "dearer",
     "evaluate",
     "evaluate_retrieval",
+    "export_judgements",
+    "labels_of",
     "open_bench",
+    "open_judging",
     "replay",
     "with_demonstrations",
     "with_retrieval",

@@ -14,6 +14,7 @@ import dspy
 from ragc._messages import counted
 from ragc.compiler._events import OnEvent, Warned, Working
 from ragc.compiler._indexing import bring_up_to_date
+from ragc.compiler._judged import judge_settings, judged_by, open_judge
 from ragc.data import (
     Corpus,
     Example,
@@ -37,7 +38,8 @@ from ragc.project import load_program
 from ragc.retrieval import Index, Remembered, Retrieve, Unembedded, bind, candidates, check_embedder, is_local
 
 if TYPE_CHECKING:
-    from ragc.evaluation import Metric, Recall
+    from ragc.evaluation import Measure, Recall
+    from ragc.evaluation.judge import Judged
     from ragc.project import ModelSettings, Project, TaskSettings
 
 REMOTE_THREADS = 8
@@ -115,8 +117,10 @@ def _doubtful(examples: tuple[Example, ...], corpus: Corpus) -> list[str]:
 class Scoring:
     """How answers are scored: checked against the examples."""
 
-    metric: Metric
+    metric: Measure
     recall: Recall
+    judged: Judged | None = None
+    """Who judges, and whether that judge is calibrated; None where no model does."""
 
 
 def scoring_of(project: Project, task: TaskSettings, labelled: Labelled) -> Scoring:
@@ -124,7 +128,7 @@ def scoring_of(project: Project, task: TaskSettings, labelled: Labelled) -> Scor
     recall = recall_of(labelled.corpus)
     metric = load_metric(project, task.metric).with_tools(recall=recall)
     metric.check(labelled.examples)
-    return Scoring(metric, recall)
+    return Scoring(metric, recall, judged_by(project, task, metric))
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,11 @@ class Bench:
     evaluator: Evaluator
     indexing: Amounts
     """What the index has taken of the budget, or in a look would take."""
+    metric: Measure
     make: Callable[[], dspy.Module] | None = None
     """Makes the uncompiled program, where that is not the class as it is written."""
+    judged: Judged | None = None
+    """Who judges the scores, and whether that judge is calibrated; None where no model does."""
 
     def program(self, state: dict[str, Any] | None = None) -> dspy.Module:
         """A fresh program with `state`, bound to the index."""
@@ -290,9 +297,11 @@ def open_bench(
     """
     thread_count(project.settings.lm, threads)
     chosen = load_program(project, task.program)
-    load_metric(project, task.metric)  # before anything is read
+    metric = load_metric(project, task.metric)  # before anything is read
     labelled = read_labelled(project, task, on_event, strict=strict)
     check_inputs(labelled.examples, chosen, project.path(task.examples))
+    if not is_replay and (judge := judge_settings(project, metric)) is not None:
+        prepare_model(judge)  # its weights are part of what a calibration is known by
     scoring = scoring_of(project, task, labelled)
     if not is_replay:
         prepare_model(project.settings.lm)
@@ -326,8 +335,10 @@ def bench_on(  # noqa: PLR0913  what a bench is made of
     settings = project.settings.lm
     lm = make_lm(settings, gateway=gateway)
     indexed = bring_up_to_date(project, task, labelled.corpus, gateway, on_event, collection=collection)
+    judge = open_judge(project, scoring.metric, gateway)
+    metric = scoring.metric.with_tools(recall=scoring.recall, judge=judge)
     evaluator = Evaluator(
-        scoring.metric,
+        metric,
         lm,
         make_adapter(settings),
         gateway,
@@ -346,5 +357,7 @@ def bench_on(  # noqa: PLR0913  what a bench is made of
         gateway,
         evaluator,
         indexing=indexed.taken,
+        metric=metric,
         make=make,
+        judged=scoring.judged,
     )

@@ -181,7 +181,7 @@ class Compilation:
             clusters = clusters_of(test, self.bench.labelled.corpus)
             comparison = compare_paired(before, after, clusters=clusters, seed=self.seed)
             opened = opened.showed(_pair(before.scores, after.scores))
-            self.on_event(describe_test(before, after, comparison, opened.count))
+            self.on_event(describe_test(before, after, comparison, opened.count, self.bench.judged))
             return _Tested(before, after, comparison, opened)
         self.on_event(Finished("test", ("not tested: the run was stopped before the test split was complete",)))
         return None
@@ -254,6 +254,7 @@ class Compilation:
             paid=self.gateway.usage,
             seconds=time.perf_counter() - self.started,
             stopped=self.stops.stopped,
+            judged=self.bench.judged,
             **figures,
         )
 

@@ -93,20 +93,26 @@ def observed(outcomes: Sequence[Outcome], threads: int) -> tuple[PerQuestion, Pe
     load is not a question's.
     """
     n = len(outcomes)
-    prices = [outcome.usd for outcome in outcomes if outcome.usd is not None]
+    prices = [
+        outcome.usd + outcome.judging.usd
+        for outcome in outcomes
+        if outcome.usd is not None and outcome.judging.usd is not None
+    ]
     priced = len(prices) == n
+    inputs = [outcome.input_tokens + outcome.judging.input_tokens for outcome in outcomes]
+    outputs = [outcome.output_tokens + outcome.judging.output_tokens for outcome in outcomes]
     average = PerQuestion(
-        calls=sum(outcome.calls - outcome.embeddings for outcome in outcomes) / n,
-        input_tokens=sum(outcome.input_tokens for outcome in outcomes) / n,
-        output_tokens=sum(outcome.output_tokens for outcome in outcomes) / n,
+        calls=sum(outcome.calls - outcome.embeddings + outcome.judging.calls for outcome in outcomes) / n,
+        input_tokens=sum(inputs) / n,
+        output_tokens=sum(outputs) / n,
         usd=sum(prices) / n if priced else None,
         seconds=sum(outcome.seconds for outcome in outcomes) / n / threads,
         embeddings=sum(outcome.embeddings for outcome in outcomes) / n,
     )
     most = PerQuestion(
         calls=max(1.0, average.calls),  # an answer that was asked for twice is no rule
-        input_tokens=max(outcome.input_tokens for outcome in outcomes),
-        output_tokens=max(outcome.output_tokens for outcome in outcomes),
+        input_tokens=max(inputs),
+        output_tokens=max(outputs),
         usd=max(prices) if priced else None,
         seconds=average.seconds,
         embeddings=average.embeddings,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ragc.artifact import Manifest
     from ragc.data import OpenedTest
     from ragc.evaluation import Evaluation
+    from ragc.evaluation.judge import Judged
     from ragc.models import Usage
     from ragc.project import TaskSettings
 
@@ -49,6 +50,8 @@ class EvaluationResult:
     """The comparison with the sealed scores, where it was asked for."""
     counts: bool = True
     """Whether it counts as an evaluation of the artifact as it answers now; False: the journal answered."""
+    judged: Judged | None = None
+    """Who judged the scores, and whether that judge is calibrated; None where no model did."""
 
     def as_json(self) -> dict[str, Any]:
         """The keys that `ragc eval --json` prints."""
@@ -58,6 +61,7 @@ class EvaluationResult:
             "split": self.split,
             "metric": self.metric,
             **self.evaluation.details(),
+            "judge": None if self.judged is None else self.judged.as_json(),
             "cost": cost_of(self.usage),
             "openings": self.openings,
             "counts": self.counts,
@@ -122,6 +126,7 @@ def evaluate(  # noqa: PLR0913  the flags of its command
         count = None if opened is None else _noted(opened, evaluation, identity, on_event)
         bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
         result = EvaluationResult(task.name, identity, split, task.metric, evaluation, bench.gateway.cost, count)
+        result = replace(result, judged=bench.judged)
         if manifest is None:
             return result
         if against is not None:

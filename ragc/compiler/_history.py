@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ragc._files import canonical_json, digest, locked
 from ragc.artifact import collect_sources
 from ragc.compiler._events import OnEvent, Warned
+from ragc.compiler._judged import judge_identity
 from ragc.data import examples_fingerprint
 from ragc.errors import ArtifactError, ConfigError
 from ragc.evaluation.metrics import read_spec
@@ -75,6 +76,7 @@ def identify(
         "splits": labelled.splits.fingerprint,
         "corpus": labelled.corpus.fingerprint,
         **decisions,
+        **judge_identity(project, task),
         **_rerankers(settings.rerankers),
     }
     plain = json.loads(canonical_json(components))  # as the journal has it

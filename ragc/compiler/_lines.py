@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ragc.compiler._bench import Bench
     from ragc.compiler._estimate import Estimate
     from ragc.evaluation import Comparison, Evaluation
+    from ragc.evaluation.judge import Judged
 
 
 def describe_sizes(bench: Bench, searched: int) -> Finished:
@@ -46,8 +47,10 @@ def describe_estimate(plan: Estimate, gain: float | None, model: str) -> Finishe
     return Finished("estimate", tuple(lines))
 
 
-def describe_test(before: Evaluation, after: Evaluation, comparison: Comparison, openings: int) -> Finished:
-    """Both scores with the difference, its interval and the verdict; latency, tokens and `openings` below."""
+def describe_test(
+    before: Evaluation, after: Evaluation, comparison: Comparison, openings: int, judged: Judged | None = None
+) -> Finished:
+    """Both scores with the difference, its interval and the verdict; judge, latency, tokens and `openings` below."""
     lines = []
     if comparison.difference is None or comparison.baseline is None or comparison.candidate is None:
         lines.append(comparison.sentence)
@@ -62,6 +65,8 @@ def describe_test(before: Evaluation, after: Evaluation, comparison: Comparison,
             text += f"   {comparison.verdict} ({comparison.won} won, {comparison.lost} lost: too few changed)"
         errors = counted(before.errors + after.errors, "error")
         lines.append(f"{text}, {comparison.n} questions, {errors}")
+    if judged is not None:
+        lines.append(judged.sentence)
     if before.latency_p95 is not None and after.latency_p95 is not None:
         speed = f"{_latency(before.latency_p95)} → {_latency(after.latency_p95)} p95"
         tokens = f"{before.input_tokens_per_question or 0:.0f} → {after.input_tokens_per_question or 0:.0f}"

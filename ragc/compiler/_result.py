@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from ragc.compiler._estimate import Estimate
     from ragc.evaluation import Comparison, Evaluation
+    from ragc.evaluation.judge import Judged
     from ragc.models import Usage
 
 Stopped = Literal["budget", "time", "errors", "interrupted"]
@@ -43,6 +44,8 @@ class CompileResult:
     """What this command paid for anew."""
     seconds: float = 0.0
     stopped: Stopped | None = None
+    judged: Judged | None = None
+    """Who judged the scores, and whether that judge is calibrated; None where no model did."""
 
     @property
     def verdict(self) -> str:
@@ -77,6 +80,7 @@ class CompileResult:
                 "p_value": None if test is None else test.p_value,
                 "openings": self.openings,
             },
+            "judge": None if self.judged is None else self.judged.as_json(),
             "detectable_gain": self.detectable_gain,
             "verdict": self.verdict,
             "sealed": self.sealed,

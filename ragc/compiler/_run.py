@@ -276,7 +276,9 @@ class Run:
 
 
 def expected(evaluations: Sequence[Evaluation], questions: int, *, asked_before: bool = False) -> Amounts:
-    """What so many questions take with the dearest of the programs evaluated; one call each where none was.
+    """What so many questions take with the dearest of the programs evaluated, their judging included.
+
+    One call each where none was evaluated.
 
     Questions that were `asked_before` are not embedded again.
     """
@@ -286,13 +288,13 @@ def expected(evaluations: Sequence[Evaluation], questions: int, *, asked_before:
         return max((sum(map(average, some)) / len(some) for some in outcomes if some), default=0.0)
 
     def calls(outcome: Outcome) -> float:
-        return outcome.calls - (outcome.embeddings if asked_before else 0)
+        return outcome.calls - (outcome.embeddings if asked_before else 0) + outcome.judging.calls
 
     return Amounts(
         math.ceil(questions * (dearest(calls) or 1.0)),
-        math.ceil(questions * dearest(lambda outcome: outcome.input_tokens)),
-        math.ceil(questions * dearest(lambda outcome: outcome.output_tokens)),
-        Fraction(questions * dearest(lambda outcome: outcome.usd or 0.0)),
+        math.ceil(questions * dearest(lambda outcome: outcome.input_tokens + outcome.judging.input_tokens)),
+        math.ceil(questions * dearest(lambda outcome: outcome.output_tokens + outcome.judging.output_tokens)),
+        Fraction(questions * dearest(lambda outcome: (outcome.usd or 0.0) + (outcome.judging.usd or 0.0))),
     )
 
 

@@ -138,6 +138,8 @@ def _content(
         },
         optimizer=optimizer,
         metric=task.metric,
+        method=bench.metric.method,
+        judge=None if bench.judged is None else bench.judged.as_json(),
         scores={
             "validation": _scores(result.baseline, result.compiled),
             "test": _scores(result.baseline_test, result.compiled_test),

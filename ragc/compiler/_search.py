@@ -15,6 +15,7 @@ from ragc.compiler._run import Candidate, Run, sample, state_of
 from ragc.compiler._stops import Stops
 from ragc.errors import RagcError
 from ragc.evaluation import TooManyErrors
+from ragc.evaluation.judge import marked
 
 if TYPE_CHECKING:
     from ragc.data import Example
@@ -120,7 +121,7 @@ class Search:
         self.stops.has_something = True
         self.set_aside(evaluation, None)
         self.after_baseline(evaluation)
-        metric = self.bench.task.metric
+        metric = marked(self.bench.task.metric, self.bench.judged)
         shown = "no score" if evaluation.score is None else f"{100 * evaluation.score:.1f}"
         failed = f", {counted(evaluation.errors, 'error')}" if evaluation.errors else ""
         self.on_event(Finished("baseline", (f"{metric} {shown} on {evaluation.n} validation questions{failed}",)))

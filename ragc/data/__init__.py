@@ -9,6 +9,7 @@ from ragc.data._findings import Finding
 from ragc.data._health import Health, Repeated, check_data
 from ragc.data._inputs import check_inputs
 from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
+from ragc.data._lines import json_records
 from ragc.data._near import near_duplicates
 from ragc.data._nearest import Lost, Nearest, find_lost
 from ragc.data._openings import (
@@ -62,6 +63,7 @@ __all__ = [
     "gold_spans",
     "in_times",
     "is_gold",
+    "json_records",
     "near_duplicates",
     "open_test",
     "openings_beside",

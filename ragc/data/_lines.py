@@ -80,6 +80,14 @@ def json_lines(path: Path, bad: BadLines) -> Iterator[tuple[int, dict[str, Any]]
                 bad.add(number, f"expected an object, found {shown(value)}")
 
 
+def json_records(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Return line number and object of every line that is not blank. Raises DataError that names the bad ones."""
+    bad = BadLines(path)
+    found = list(json_lines(path, bad))
+    bad.check()
+    return found
+
+
 def text_of(path: Path) -> str:
     """Return the file's text. Raises DataError with the line that is not UTF-8."""
     data = read_bytes(path)

@@ -13,7 +13,7 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.evaluation._abstention import ABSTENTION, is_abstention
     from ragc.evaluation._clusters import Clusters, clusters_of
-    from ragc.evaluation._evaluation import Evaluation, Outcome
+    from ragc.evaluation._evaluation import Evaluation, Outcome, Taken
     from ragc.evaluation._evaluator import Evaluator, Traced
     from ragc.evaluation._mean import mean_interval
     from ragc.evaluation._modes import MODES, RIGHT, Crossed, Mode, crossed, failure_mode, failure_modes
@@ -49,6 +49,7 @@ _HOME = {
     "Recall": "_recall",
     "Score": "metrics",
     "Setting": "_rankings",
+    "Taken": "_evaluation",
     "TooManyErrors": "_pending",
     "Traced": "_evaluator",
     "clusters_of": "_clusters",
@@ -92,6 +93,7 @@ __all__ = [
     "Recall",
     "Score",
     "Setting",
+    "Taken",
     "TooManyErrors",
     "Traced",
     "clusters_of",

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """What was taken beside the program itself: by a judge, or by a model that a metric asks."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = 0.0
+    """None where a call had no price."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a program did with one example."""
 
@@ -54,6 +65,8 @@ class Outcome:
     """Time of the LM calls, retrieval apart."""
     made: tuple[Call, ...] = field(default=(), repr=False, compare=False)
     """The calls themselves, in their order, failed ones included."""
+    judging: Taken = Taken()
+    """What scoring it took: part of the run's cost, and no part of the program's."""
 
     @property
     def cost(self) -> dict[str, Any]:
@@ -139,6 +152,18 @@ class Evaluation:
     def output_tokens_per_question(self) -> float | None:
         """Mean output tokens of a question."""
         return _mean([outcome.output_tokens for outcome in self.scored])
+
+    @property
+    def judging(self) -> Taken:
+        """What scoring took in all: part of the run's cost, and no part of what a question costs."""
+        taken = [outcome.judging for outcome in self.outcomes]
+        prices = [one.usd for one in taken]
+        return Taken(
+            sum(one.calls for one in taken),
+            sum(one.input_tokens for one in taken),
+            sum(one.output_tokens for one in taken),
+            None if any(usd is None for usd in prices) else math.fsum(usd for usd in prices if usd is not None),
+        )
 
     @property
     def recall(self) -> float | None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ragc.errors import BudgetExhausted, ConfigError
+from ragc.errors import BudgetExhausted, ConfigError, ExampleError
 from ragc.evaluation._abstention import is_abstention
-from ragc.evaluation._evaluation import Evaluation, Outcome
+from ragc.evaluation._evaluation import Evaluation, Outcome, Taken
 from ragc.evaluation._failures import describe_error, fatal_cause, is_over_context, is_transient
 from ragc.evaluation._pending import OnOutcome, Pending
 from ragc.evaluation._pool import Batch, Pool
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ragc.evaluation.metrics import Metric
     from ragc.models import Call, Gateway
 
+JUDGED = " (judged)"
+"""Behind an example's id in the record of a run: the calls that scored its answer."""
 NO_LIMIT = 1.0
 """An error rate that nothing is above."""
 
@@ -150,7 +152,9 @@ class Evaluator:
                 return Traced(self._failed(example, cause, calls), None, steps or [])
         return Traced(self._scored(program, example, prediction, calls), prediction, steps or [])
 
-    def _failed(self, example: Example, cause: BaseException, calls: list[Call]) -> Outcome:
+    def _failed(
+        self, example: Example, cause: BaseException, calls: Sequence[Call], judged: Sequence[Call] = ()
+    ) -> Outcome:
         return Outcome(
             example.id,
             None,
@@ -159,6 +163,7 @@ class Evaluator:
             over_context=is_over_context(cause),
             answerable=example.answerable,
             slice=example.slice,
+            judging=_taken(judged),
             **_costs(calls),
         )
 
@@ -170,7 +175,12 @@ class Evaluator:
                 "expected a dspy.Prediction with answer"
             )
         passages = getattr(prediction, "passages", None) or ()
-        score = self.metric(example, prediction)
+        # Apart from the program's calls: what a judge takes is the run's cost, and not what a question costs.
+        with self.gateway.recording(f"{example.id}{JUDGED}") as judged:
+            try:
+                score = self.metric(example, prediction)
+            except ExampleError as cause:
+                return self._failed(example, cause, calls, judged)
         return Outcome(
             example.id,
             score.value,
@@ -185,8 +195,14 @@ class Evaluator:
             abstained=is_abstention(answer),
             slice=example.slice,
             feedback=score.feedback,
+            judging=_taken(judged),
             **_costs(calls),
         )
+
+
+def _taken(calls: Sequence[Call]) -> Taken:
+    cost = _costs(calls)
+    return Taken(cost["calls"], cost["input_tokens"], cost["output_tokens"], cost["usd"])
 
 
 def _costs(calls: Sequence[Call]) -> dict[str, Any]:

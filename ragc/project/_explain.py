@@ -23,7 +23,7 @@ _EXPECTED = {
     "model_type": "a table",
     "finite_number": "a finite number",
 }
-_FROM_NAME = {"lm", "teacher", "embedder"}
+_FROM_NAME = {"lm", "teacher", "judge", "embedder"}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -120,7 +120,7 @@ def _provider(model: str) -> str:
 def _refuse_passwords(table: Mapping[str, Any], file: str) -> None:
     """Secrets come from the environment alone, so an address in the file may not carry one."""
     addresses = {key: table.get(key) for key in ("store", "tracking")}
-    for key in ("lm", "teacher", "embedder"):
+    for key in ("lm", "teacher", "judge", "embedder"):
         if isinstance(model := table.get(key), dict):
             addresses[f"{key}.base_url"] = model.get("base_url")
     for key, address in addresses.items():

@@ -281,7 +281,7 @@ class TaskSettings(_Table):
     examples: Named
     """The labelled questions: `.jsonl` or `.csv`."""
     metric: Named = "answer_f1"
-    """A metric of ragc's, or `module:function` in the project."""
+    """A metric of ragc's, or `module:function` in the project; settings in parentheses: `number(tolerance=1)`."""
     optimizer: Named | None = "bootstrap"
     """The bare name of a file in `optimizers/`, or `module:function`."""
     budget: Budget = Budget()
@@ -424,6 +424,8 @@ class Settings(_Table):
     """The model that programs run on."""
     teacher: ModelSettings | None = None
     """The model that writes instructions and demonstrations while compiling; None: `lm`."""
+    judge: ModelSettings | None = None
+    """The model that scores answers for metrics that are judged; None: there is none."""
     embedder: EmbedderSettings = EmbedderSettings(model="local/wordllama-256")
     """The model that turns passages and questions into vectors."""
     rerankers: list[RerankerSettings] = []

@@ -19,6 +19,9 @@ from ragc.evaluation.metrics._multiple_choice import multiple_choice
 from ragc.evaluation.metrics._number import number
 from ragc.evaluation.metrics._refusal import refusal
 from ragc.evaluation.metrics._score import Metric, Score
+from ragc.evaluation.metrics._semantic_f1 import semantic_f1
+from ragc.evaluation.metrics._sentences import sentences
+from ragc.evaluation.metrics._tone import tone
 
 __all__ = [
     "METRICS",
@@ -38,4 +41,7 @@ __all__ = [
     "number",
     "read_spec",
     "refusal",
+    "semantic_f1",
+    "sentences",
+    "tone",
 ]

@@ -20,6 +20,8 @@ from ragc.evaluation.metrics._measure import Measure, Need
 from ragc.evaluation.metrics._multiple_choice import check_choices, multiple_choice
 from ragc.evaluation.metrics._number import check_numbers, number
 from ragc.evaluation.metrics._refusal import refusal
+from ragc.evaluation.metrics._semantic_f1 import judge_of, semantic_f1
+from ragc.evaluation.metrics._tone import read_style, tone
 
 if TYPE_CHECKING:
     from ragc.project import Project
@@ -45,6 +47,8 @@ _BUILT_IN = {
     "multiple_choice": _BuiltIn(multiple_choice, verify=check_choices),
     "number": _BuiltIn(number, verify=check_numbers),
     "refusal": _BuiltIn(refusal),
+    "semantic_f1": _BuiltIn(semantic_f1, "judge"),
+    "tone": _BuiltIn(tone, "judge"),
 }
 METRICS = tuple(sorted(_BUILT_IN))
 """The names of ragc's own metrics."""
@@ -58,13 +62,19 @@ def load_metric(project: Project, spec: str) -> Measure:
     a bool, or a `Score`.
 
     Raises:
-        ConfigError: there is no such metric, no such setting, or its module does not import.
+        ConfigError: there is no such metric, no such setting, no judge for one that is judged, or its module does not
+            import.
     """
     name, given = read_spec(spec)
     built_in = _BUILT_IN.get(name)
     if built_in is not None:
         settings = _settings(built_in.function, given, name)
-        return Measure(spec, built_in.function, settings, built_in.need, verify=built_in.verify)
+        if "style" in settings:
+            settings["style"] = read_style(project, settings["style"])
+        measure = Measure(spec, built_in.function, settings, built_in.need, verify=built_in.verify)
+        if measure.needs_judge and project.settings.judge is None:
+            judge_of(measure.tools, name)
+        return measure
     if ":" not in name:
         near = get_close_matches(name, _BUILT_IN, n=1)
         hint = f' Did you mean "{near[0]}"?' if near else ""

@@ -55,7 +55,7 @@ def test_a_questions_vector_costs_and_is_no_latency_of_the_language_model(exampl
             self.respond = program()
 
         def forward(self, question: str) -> dspy.Prediction:
-            for calls in evaluator.gateway._open:
+            for calls in evaluator.gateway._record._open:
                 calls.append(Call("embedder", 7, 0, 0, 0.5, 60.0, kind="embedding"))
             return self.respond(question=question)
 
