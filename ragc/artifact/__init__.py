@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ragc.artifact._manifest import Manifest, Verified, read, verify
     from ragc.artifact._package import package
     from ragc.artifact._program import Artifact
+    from ragc.artifact._promptfoo import promptfoo_answer, promptfoo_score, write_promptfoo
     from ragc.artifact._quotes import Outdated, quoted_documents
     from ragc.artifact._seal import Sealed, check_target, refuse_secrets, seal
     from ragc.artifact._sources import collect_sources
@@ -61,6 +62,8 @@ _HOME = {
     "load": "_load",
     "locate": "_home",
     "package": "_package",
+    "promptfoo_answer": "_promptfoo",
+    "promptfoo_score": "_promptfoo",
     "prompts": "_figures",
     "quoted_documents": "_quotes",
     "read": "_manifest",
@@ -72,6 +75,7 @@ _HOME = {
     "status": "_status",
     "tried_settings": "_figures",
     "verify": "_manifest",
+    "write_promptfoo": "_promptfoo",
 }
 
 __all__ = [
@@ -100,6 +104,8 @@ __all__ = [
     "load",
     "locate",
     "package",
+    "promptfoo_answer",
+    "promptfoo_score",
     "prompts",
     "quoted_documents",
     "read",
@@ -111,6 +117,7 @@ __all__ = [
     "status",
     "tried_settings",
     "verify",
+    "write_promptfoo",
 ]
 
 

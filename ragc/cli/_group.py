@@ -31,6 +31,7 @@ COMMANDS = {
     "advise": "RAG, compile or fine-tune for TASK? One recommendation, why, what would change it, and what each costs.",
     "show": "Show what an artifact is, how good it is and what it cost.",
     "journal": "Show what the journal holds, and what was paid for it, by task, model and run.",
+    "export": "Write a promptfoo configuration that answers with TASK's artifact and scores with its metric.",
     "verify": "Check every file of an artifact against its manifest.",
     "doctor": "Say what is installed, reachable and configured, and what to do about the rest.",
 }

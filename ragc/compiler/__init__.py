@@ -10,6 +10,7 @@ from ragc.compiler._compile import compile
 from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
+from ragc.compiler._export import export_promptfoo
 from ragc.compiler._judging import Judging, calibrate, export_judgements, labels_of, open_judging
 from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
 from ragc.compiler._replayed import Replayed, replay
@@ -44,6 +45,7 @@ __all__ = [
     "evaluate",
     "evaluate_retrieval",
     "export_judgements",
+    "export_promptfoo",
     "labels_of",
     "open_bench",
     "open_judging",
