@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
 from ragc.data._doubts import Doubts, doubt_labels, unsupported_in_words
+from ragc.data._edited import contradict, nearly_same
 from ragc.data._examples import Evidence, Example, examples_fingerprint, read_examples
 from ragc.data._findings import Finding
 from ragc.data._health import Health, Repeated, check_data
@@ -24,8 +25,10 @@ from ragc.data._openings import (
     record_renewal,
     too_often,
 )
+from ragc.data._paraphrases import Embed, Paraphrase, find_paraphrases
 from ragc.data._places import Places, place_in_words, placed
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks, recorded_splits
+from ragc.data._told import Told, find_told, refuse_told
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "Corpus",
     "Document",
     "Doubts",
+    "Embed",
     "Evidence",
     "Example",
     "Finding",
@@ -43,6 +47,7 @@ __all__ = [
     "OpenedTest",
     "Opening",
     "Openings",
+    "Paraphrase",
     "Places",
     "Repeated",
     "Scalar",
@@ -50,16 +55,20 @@ __all__ = [
     "Span",
     "Splits",
     "Stale",
+    "Told",
     "Verbatim",
     "assign_splits",
     "check_data",
     "check_inputs",
     "check_labels",
     "check_openings",
+    "contradict",
     "doubt_labels",
     "examples_fingerprint",
     "find_leaks",
     "find_lost",
+    "find_paraphrases",
+    "find_told",
     "gold_spans",
     "in_times",
     "is_gold",
@@ -67,6 +76,7 @@ __all__ = [
     "near_duplicates",
     "open_test",
     "openings_beside",
+    "nearly_same",
     "place_in_words",
     "placed",
     "read_corpus",
@@ -74,6 +84,7 @@ __all__ = [
     "read_openings",
     "record_renewal",
     "recorded_splits",
+    "refuse_told",
     "telling_answers",
     "too_often",
     "unsupported_answers",

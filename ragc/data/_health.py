@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ragc._messages import counted
 from ragc.data._corpus import Corpus
 from ragc.data._doubts import Doubts, doubt_labels
+from ragc.data._edited import contradict, nearly_same
 from ragc.data._examples import SPLITS, Example
-from ragc.data._near import near_duplicates
 from ragc.data._splits import FEWEST_IN_ALL, Splits
 from ragc.data._verbatim import Verbatim, verbatim_in_corpus
 
@@ -32,7 +32,7 @@ class Repeated:
     @property
     def disagree(self) -> bool:
         """Whether no answer to one is an answer to the other."""
-        return not set(self.first.answers) & set(self.second.answers) and self.first.answers != self.second.answers
+        return contradict(self.first, self.second)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def check_data(examples: Sequence[Example], corpus: Corpus, splits: Splits) -> H
     """Return the health of `examples` against `corpus`; `splits` as recorded (`recorded_splits`). Writes nothing."""
     held_in = {example.id: name for name in SPLITS for example in getattr(splits, name)}
     where = [held_in.get(example.id) for example in examples]
-    pairs = near_duplicates([example.question for example in examples])
+    pairs = nearly_same(examples)
     held = Counter(where)
     return Health(
         labels=len(examples),

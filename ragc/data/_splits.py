@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ragc._files import canonical_json, digest, write_atomically
 from ragc._messages import shown_path
+from ragc.data._edited import contradict, nearly_same
 from ragc.data._examples import SPLITS, Example
 from ragc.data._lines import shown, text_of
-from ragc.data._near import near_duplicates
 from ragc.errors import DataError
 
 SCHEMA = 1
@@ -96,12 +96,16 @@ def recorded_splits(examples: Sequence[Example], path: Path) -> Splits:
     return Splits(train, validation, test)
 
 
-def find_leaks(splits: Splits) -> None:
-    """Raise DataError, naming the first three pairs, when the same or nearly the same question is in two splits."""
+def find_leaks(splits: Splits) -> list[tuple[Example, Example]]:
+    """Raise DataError, naming the first three pairs, when the same or nearly the same question is in two splits.
+
+    Return the pairs within one split whose labels contradict each other.
+    """
     where = [(name, example) for name, part in splits._parts().items() for example in part]
+    pairs = nearly_same([example for _, example in where])
     leaks = [
         f"{where[i][1].named} in {where[i][0]} and {where[j][1].named} in {where[j][0]}"
-        for i, j in near_duplicates([example.question for _, example in where])
+        for i, j in pairs
         if where[i][0] != where[j][0]
     ]
     if leaks:
@@ -110,6 +114,7 @@ def find_leaks(splits: Splits) -> None:
             f"nearly the same question in two splits: {', '.join(leaks[:3])}{more};"
             ' give both the same "split", or remove one'
         )
+    return [(where[i][1], where[j][1]) for i, j in pairs if contradict(where[i][1], where[j][1])]
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ class _Group:
 
 def _new_groups(examples: Sequence[Example], assigned: Mapping[str, str]) -> list[_Group]:
     """Return the groups of examples without a split, in the order of a hash of their smallest id."""
+    if all(example.id in assigned for example in examples):
+        return []
     parent = list(range(len(examples)))
 
     def root(i: int) -> int:
@@ -131,7 +138,7 @@ def _new_groups(examples: Sequence[Example], assigned: Mapping[str, str]) -> lis
         return i
 
     near: dict[int, list[str]] = {}
-    for i, j in near_duplicates([example.question for example in examples]):
+    for i, j in nearly_same(examples):
         match examples[i].id in assigned, examples[j].id in assigned:
             case False, False:
                 parent[root(j)] = root(i)
