@@ -19,7 +19,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ragc.data import Example, Splits, find_paraphrases, find_told, nearly_same, read_examples, recorded_splits
+from ragc.data import (
+    Example,
+    Splits,
+    find_paraphrases,
+    find_told,
+    nearly_same,
+    perhaps_same,
+    read_examples,
+    recorded_splits,
+)
 from ragc.project import EmbedderSettings
 from ragc.retrieval import make_embedder
 
@@ -105,10 +114,10 @@ def _exchanged(question: str, rng: random.Random, new: Callable[[str], str]) -> 
 
 
 def found_as_same(examples: Sequence[Example], plants: Iterable[Plant]) -> list[bool]:
-    """Whether each plant, put among the examples, is found to ask nearly the same as its original."""
+    """Whether each plant, put among the examples, is found to ask the same as its original, or named as perhaps so."""
     planted = list(plants)
     together = [*examples, *(plant for _, plant in planted)]
-    pairs = {(together[i].id, together[j].id) for i, j in nearly_same(together)}
+    pairs = {(together[i].id, together[j].id) for i, j in (*nearly_same(together), *perhaps_same(together))}
     return [(original.id, plant.id) in pairs for original, plant in planted]
 
 
@@ -189,7 +198,7 @@ def main() -> None:
                     print(f"      {original.question}  ->  {plant.question}")
     embed = make_embedder(EmbedderSettings(model=EMBEDDER)).embed_documents
     begun = time.process_time()
-    same = between_splits(examples, splits, nearly_same(examples))
+    same = between_splits(examples, splits, [*nearly_same(examples), *perhaps_same(examples)])
     seconds = time.process_time() - begun
     begun = time.process_time()
     near = between_splits(examples, splits, ((one.first, one.second) for one in find_paraphrases(examples, embed)))
@@ -198,7 +207,7 @@ def main() -> None:
     print(f"{len(near)} by embeddings ({more:.2f} s)")
     if XQUAD.exists():
         others = read_examples(XQUAD)
-        pairs = nearly_same(others)
+        pairs = [*nearly_same(others), *perhaps_same(others)]
         also = [(one.first, one.second) for one in find_paraphrases(others, embed)]
         more = sorted(set(also) - set(pairs))
         print(f"XQuAD, {len(others)} questions: {len(pairs)} pairs by words, {len(more)} more by embeddings, such as")

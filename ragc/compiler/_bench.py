@@ -15,6 +15,7 @@ from ragc._messages import counted
 from ragc.compiler._events import OnEvent, Warned, Working
 from ragc.compiler._indexing import bring_up_to_date
 from ragc.compiler._judged import judge_settings, judged_by, open_judge
+from ragc.compiler._leaks import tell_leaks
 from ragc.data import (
     Corpus,
     Example,
@@ -84,11 +85,15 @@ def read_labelled(project: Project, task: TaskSettings, on_event: OnEvent, *, st
     )
     labels = check_labels(read_examples(project.path(task.examples)), corpus)
     splits = assign_splits(labels.valid, project.splits_path(task))
-    find_leaks(splits)
+    contradicting = find_leaks(splits)
     openings = read_openings(openings_beside(project.splits_path(task)))
     warn = [f"skipped {task.corpus}/{one.path}: {one.reason}" for one in corpus.skipped]
     warn += [f"stale label {one.example.named}: {one.reason}" for one in labels.stale]
     warn += [f"example {one.example.named} is set aside: {one.reason}" for one in splits.aside]
+    warn += [
+        f"{one.named} and {other.named} ask nearly the same and have other answers: mend one of them"
+        for one, other in contradicting
+    ]
     warn += _doubtful(labels.valid, corpus)
     for text in warn[:10]:
         on_event(Warned(text))
@@ -308,7 +313,10 @@ def open_bench(
         check_embedder(project.settings.embedder)
     gateway = gateway_for(labelled, chosen)
     try:
-        return bench_on(project, task, chosen, labelled, scoring, gateway, threads=threads, on_event=on_event)
+        bench = bench_on(project, task, chosen, labelled, scoring, gateway, threads=threads, on_event=on_event)
+        if not is_replay:
+            tell_leaks(bench, on_event)
+        return bench
     except BaseException:
         gateway.close()
         raise

@@ -15,7 +15,8 @@ from ragc.compiler._history import open_evaluation
 from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._result import cost_of
-from ragc.data import examples_fingerprint, too_often
+from ragc.compiler._run import state_of
+from ragc.data import examples_fingerprint, find_told, too_often
 from ragc.errors import ArtifactError, ConfigError
 from ragc.evaluation import clusters_of
 from ragc.project import Project
@@ -120,6 +121,8 @@ def evaluate(  # noqa: PLR0913  the flags of its command
             open_test_of(bench, {"program": program_digest(bench, program, manifest)}, by="eval") if is_test else None
         )
         examples = getattr(bench.labelled.splits, split) if opened is None else opened.examples
+        for told in find_told(bench.labelled.splits, state_of(program)) if is_test else ():
+            on_event(Warned(f"the program knows the test question {told.example.named}: it stands in {told.where}"))
         with bench.gateway.step(split):
             evaluation = bench.evaluator.evaluate(program, examples, on_outcome=telling(on_event, split))
         identity = None if manifest is None else manifest.id

@@ -74,6 +74,8 @@ class Run:
     _kept: list[Candidate] = field(default_factory=list)
     after_baseline: Callable[[Candidate], None] = lambda candidate: None
     after_candidate: Callable[[Candidate], None] = lambda candidate: None
+    check_state: Callable[[dict[str, Any], str], None] = lambda state, label: None
+    """Raises for the state of a candidate that is not to be evaluated, given its label."""
 
     def rng(self, purpose: str) -> random.Random:
         """A random generator of this run's seed and `purpose`: the same for the same run, whatever else was drawn."""
@@ -130,6 +132,7 @@ class Run:
 
     def _begin(self, program: dspy.Module, label: str) -> Step:
         state = state_of(program)
+        self.check_state(state, label)
         fresh = self._restore(state)
         record = self._gateway.new_step(label)
         known = self._gateway.admitted_before(record)

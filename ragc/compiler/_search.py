@@ -13,6 +13,7 @@ from ragc.compiler._forecast import Forecast
 from ragc.compiler._optimizer import Sizes, Work, plan_of
 from ragc.compiler._run import Candidate, Run, sample, state_of
 from ragc.compiler._stops import Stops
+from ragc.data import refuse_told
 from ragc.errors import RagcError
 from ragc.evaluation import TooManyErrors
 from ragc.evaluation.judge import marked
@@ -141,6 +142,7 @@ class Search:
         from ragc.models import make_lm
 
         teacher = self.bench.project.settings.teacher
+        splits = self.bench.labelled.splits
         plan = self.work()
         run = Run(
             train=self.bench.labelled.splits.train,
@@ -158,6 +160,7 @@ class Search:
         )
         run.after_baseline = self._after_baseline
         run.after_candidate = self._after_candidate
+        run.check_state = lambda state, label: refuse_told(splits, state, f'candidate "{label}"')
         return run
 
 

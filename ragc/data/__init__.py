@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
 from ragc.data._doubts import Doubts, doubt_labels, unsupported_in_words
-from ragc.data._edited import contradict, nearly_same
-from ragc.data._examples import Evidence, Example, examples_fingerprint, read_examples
+from ragc.data._edited import contradict, nearly_same, perhaps_same
+from ragc.data._examples import SPLITS, Evidence, Example, examples_fingerprint, read_examples
 from ragc.data._findings import Finding
 from ragc.data._health import Health, Repeated, check_data
 from ragc.data._inputs import check_inputs
@@ -50,6 +50,7 @@ __all__ = [
     "Paraphrase",
     "Places",
     "Repeated",
+    "SPLITS",
     "Scalar",
     "Skipped",
     "Span",
@@ -74,9 +75,10 @@ __all__ = [
     "is_gold",
     "json_records",
     "near_duplicates",
+    "nearly_same",
     "open_test",
     "openings_beside",
-    "nearly_same",
+    "perhaps_same",
     "place_in_words",
     "placed",
     "read_corpus",

@@ -18,8 +18,9 @@ Embed = Callable[[list[str]], Any]
 NEAR = 0.5
 """Cosine from which two questions with an accepted answer and a document in common are taken for one. Two questions of
 the handbook that share both, and are not one, reach .50 at most between splits .42; see `benchmarks/leaks.py`."""
-NEAR_UNANSWERABLE = 0.75
-"""The same for two that the corpus does not answer, which only their words tell apart."""
+NEAR_UNTOLD = 0.75
+"""The same where no evidence tells them apart: one names none, or the corpus answers neither. In the handbook: .58."""
+_NEVER = 2.0
 _ROWS = 512
 """Rows of the matrix of similarities that are held at once: 10,000 questions then take 20 MB and not 400."""
 
@@ -72,5 +73,8 @@ def _near(vectors: np.ndarray, start: int) -> list[tuple[int, int, float]]:
 
 def _least(one: Example, other: Example) -> float:
     if not one.answerable and not other.answerable:
-        return NEAR_UNANSWERABLE
-    return NEAR if share_answer(one, other) and share_evidence(one, other) else 2.0
+        return NEAR_UNTOLD
+    is_told = bool(one.evidence and other.evidence)
+    if not share_answer(one, other) or (is_told and not share_evidence(one, other)):
+        return _NEVER
+    return NEAR if is_told else NEAR_UNTOLD
