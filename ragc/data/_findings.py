@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ragc.data._alike import alike
+
 FEWEST_DOCUMENTS = 5
 """Documents of one format from which a line that most of them have is a header or footer and no coincidence."""
 _MOST_SHARE = 0.6
@@ -22,19 +24,22 @@ class Finding:
     """One thing about a corpus that nothing was done about."""
 
     kind: str
-    """`encoding`, `no text`, `left out`, `boilerplate` or `duplicate`."""
+    """`encoding`, `no text`, `left out`, `boilerplate`, `duplicate` or `near duplicate`."""
     path: str
     """The file, or the id of the document."""
     text: str
 
 
 def duplicates(texts: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield every document, by id, that has the same words as one before it, whatever its format and layout."""
+    """Yield every document, by id, that has the same words as one before it, or nearly: format and layout aside."""
     first: dict[str, str] = {}
     for id_, text in texts.items():
         words = _NO_WORD.sub("", text).casefold()
         if words and (same := first.setdefault(words, id_)) != id_:
             yield Finding("duplicate", id_, f"the same text as {same}")
+    for near in alike({id_: words for words, id_ in first.items()}):
+        share = min(99, round(100 * near.share))
+        yield Finding("near duplicate", near.second, f"{share}% of the text is that of {near.first}")
 
 
 def boilerplate(texts: Mapping[str, str]) -> Iterator[Finding]:
