@@ -33,8 +33,8 @@ def command(task: str | None, stale: bool, as_json: bool, project: Path | None) 
     Without TASK it is the only one. Nothing is written, no model is asked.
 
     Counts, slices and splits; questions that ask nearly the same, and those of them that leak from one split into
-    another; labels that the documents no longer support; documents that stand twice, or nearly. Exits 1 where a compile would
-    refuse the data.
+    another; labels that the documents no longer support; documents that stand twice, or nearly. Exits 1 where a compile
+    would refuse the data.
 
     With --stale: every label whose quote or document is gone, with its file and line, and the text that is most like
     the quote now. Exits 1 where there is one.

@@ -64,7 +64,7 @@ def alike(letters: Mapping[str, str]) -> list[Alike]:
 
 
 def _candidates(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the pairs, the earlier one first, that share enough of their smallest hashes, of those that are compared."""
+    """Return the pairs, the earlier one first, that share enough of the smallest hashes, of those compared."""
     import numpy as np
 
     sketches = _sketches(texts)

@@ -63,14 +63,15 @@ def test_many_that_are_all_alike_and_many_that_begin_alike() -> None:
     assert alike({str(number): one[:100] + letters(number + 2, 300) for number in range(500)}) == []
 
 
+TEXT = """Allotments are let for a year from the first of March, to members alone.
+
+The rent is 31 euros, water included. Bonfires are allowed in November, after four in the afternoon, and never beside the
+sheds of others. Hives stand behind the shed. Whoever gives a plot back before the first of October pays nothing more.
+"""
+
+
 def test_a_corpus_reports_them_beside_those_that_are_the_same() -> None:
-    text = "Allotments are let for a year from the first of March, to members alone.\n\nThe rent is 31 euros, water included. "
-    text += "Bonfires are allowed in November, after four in the afternoon, and never beside the sheds of others. Hives stand behind the shed."
-    documents = [
-        Document("a.md", "A", text),
-        Document("b.md", "B", text.upper()),
-        Document("c.md", "C", text.replace("31", "32")),
-    ]
-    found = Corpus(tuple(documents)).findings
+    texts = {"a.md": TEXT, "b.md": TEXT.upper(), "c.md": TEXT.replace("31", "32")}
+    found = Corpus(tuple(Document(id_, id_, text) for id_, text in texts.items())).findings
     assert [(one.kind, one.path) for one in found] == [("duplicate", "b.md"), ("near duplicate", "c.md")]
     assert found[1].text.endswith("% of the text is that of a.md")
