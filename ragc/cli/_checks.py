@@ -6,15 +6,17 @@ import os
 import platform
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from ragc._messages import counted
 from ragc._secrets import redact
+from ragc.cli._check import Check
+from ragc.cli._extra_checks import check_extras
 from ragc.errors import RagcError
 
 if TYPE_CHECKING:
@@ -38,26 +40,13 @@ _SECONDS = 5.0
 """How long an endpoint may take to answer at all."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    """What; for a part of a task `TASK.part`."""
-    status: Literal["ok", "problem", "note"]
-    """`note`: nothing is wrong, and there is something to know."""
-    found: str
-    """What was found, or for a problem what is wrong and what to do about it."""
-    labels: Sequence[Mapping[str, Any]] = ()
-    """The labels that the documents no longer support, or may not: `file`, `line`, `id`, `kind`, `why`."""
-
-
 def run_checks(project: Path | None) -> Iterator[Check]:
     """Look at the installation, then at the project, yielding each finding as soon as it is there."""
     from ragc import __version__
 
     yield Check("ragc", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
     yield _packages()
+    yield from check_extras()
     found, check = _project(project)
     yield check
     if found is None:

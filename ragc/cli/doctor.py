@@ -10,7 +10,7 @@ import click
 from ragc.cli._terminal import emit, json_option, project_option, row, say, style
 
 if TYPE_CHECKING:
-    from ragc.cli._checks import Check
+    from ragc.cli._check import Check
 
 MOST_NAMED = 20
 """How many labels in doubt are named; the others are counted, and `--json` names all."""
@@ -25,6 +25,8 @@ _MARKS = {"ok": "", "note": "", "problem": style("problem: ", fg="red", bold=Tru
 def command(ctx: click.Context, project: Path | None, as_json: bool) -> None:
     """Say what is installed, reachable and configured, and what to do about the rest.
 
+    Each extra of the package is named with what it brings, and what installs it where it is not there.
+
     Contacts only the endpoints that the configuration names, and calls no model that costs. Exits 1 when something that
     is configured does not work.
     """
@@ -34,7 +36,7 @@ def command(ctx: click.Context, project: Path | None, as_json: bool) -> None:
     for check in run_checks(project):
         checks.append(check)
         if not as_json:
-            row(check.name.split(".")[-1], _MARKS[check.status] + check.found, *_labels(check))
+            row(check.label, _MARKS[check.status] + check.found, *_labels(check))
     problems = sum(check.status == "problem" for check in checks)
     if as_json:
         emit({"ok": not problems, "checks": [_json(check) for check in checks]})

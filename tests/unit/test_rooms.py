@@ -29,6 +29,7 @@ ORDER = [
     "project",
     "_fence",
     "_tables",
+    "_extras",
     "_text",
     "_files",
     "_secrets",

@@ -7,10 +7,11 @@ but itself; what came out is kept by the content of the file. markitdown and the
 from __future__ import annotations
 
 from ragc.data.documents._conversion import Conversion, Converted, Unreadable
-from ragc.data.documents._formats import FORMATS, OLD_FORMATS, Format, missing_extra
+from ragc.data.documents._formats import EXTRA, FORMATS, OLD_FORMATS, Format, missing_extra
 from ragc.data.documents._run import Source, convert_files
 
 __all__ = [
+    "EXTRA",
     "FORMATS",
     "OLD_FORMATS",
     "Conversion",

@@ -9,6 +9,7 @@ from ragc.data._encoding import UnknownEncodingError, decode
 from ragc.data._lines import BadLine, BadLines, json_lines
 from ragc.data._records import checked_record
 from ragc.data.documents._conversion import Beat, Conversion, Converted, Unreadable
+from ragc.data.documents._formats import EXTRA
 from ragc.errors import DataError
 
 MOST_TEXT = 20_000_000
@@ -27,7 +28,7 @@ def convert(path: Path, suffix: str, data: bytes, beat: Beat) -> Conversion:
     except RecursionError:
         return Conversion(failure="nested too deeply")
     except ModuleNotFoundError as error:
-        return Conversion(failure=f"{suffix} needs {error.name}; pip install 'ragc[documents]'", passing=True)
+        return Conversion(failure=f"{suffix} needs {error.name}; {EXTRA.install}", passing=True)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - parsers of four libraries, each with errors of its own

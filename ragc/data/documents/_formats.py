@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 
+from ragc._extras import Extra
+
 VERSION = 1
 """Raised when the same file gives another text or other metadata, so that what is kept is converted anew."""
-
-EXTRA = "pip install 'ragc[documents]'"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,12 @@ FORMATS = {
     ".tsv": Format(),
     ".xlsx": Format(("openpyxl",), ("openpyxl", "defusedxml")),
 }
+EXTRA = Extra(
+    "documents",
+    tuple(sorted({module for format_ in FORMATS.values() for module in format_.needed})),
+    "PDF, DOCX, PPTX, XLSX, HTML and MSG in a corpus",
+)
+"""What brings the parsers."""
 OLD_FORMATS = {
     ".doc": ".docx",
     ".dot": ".docx",
@@ -64,7 +70,7 @@ OLD_FORMATS = {
 def missing_extra(suffix: str) -> str | None:
     """Return why a file of this suffix cannot be read here, with the line to type; None where it can."""
     absent = [module for module in FORMATS[suffix].needed if not _is_there(module)]
-    return f"{suffix} needs {_listed(absent)}; {EXTRA}" if absent else None
+    return f"{suffix} needs {_listed(absent)}; {EXTRA.install}" if absent else None
 
 
 def _is_there(module: str) -> bool:

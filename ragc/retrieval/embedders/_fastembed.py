@@ -14,6 +14,7 @@ from ragc.errors import ConfigError, ExampleError, ModelError
 from ragc.retrieval._query import Vector
 from ragc.retrieval.embedders._embedder import NotEmbedded
 from ragc.retrieval.embedders._weights import (
+    FASTEMBED,
     Loaded,
     digest_of,
     embedded,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ragc.project import EmbedderSettings
 
 PREFIX = "fastembed/"
-_EXTRA = "fastembed"
 _BATCH = 64
 """Texts that are run at once: a batch is padded to its longest."""
 _TOKENIZERS = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
@@ -46,7 +46,7 @@ class FastEmbed:
 
     def check(self) -> None:
         """Raises ModelError where library or weights are missing, ConfigError on a model or dimensions it has not."""
-        require_extra(self.name, _EXTRA)
+        require_extra(self.name, FASTEMBED)
         if self._asked not in (None, self.dimensions):
             raise ConfigError(f"embedder {self.name} has {self.dimensions} dimensions, not {self._asked}")
         _ = self._folder
@@ -106,7 +106,7 @@ class FastEmbed:
     @cached_property
     def _about(self) -> dict[str, Any]:
         """What the library says about the model."""
-        require_extra(self.name, _EXTRA)
+        require_extra(self.name, FASTEMBED)
         from fastembed import TextEmbedding
 
         known = {str(one["model"]).lower(): one for one in TextEmbedding.list_supported_models()}

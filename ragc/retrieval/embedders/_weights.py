@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import threading
 import weakref
@@ -13,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ragc._extras import Extra
 from ragc.errors import ModelError
 from ragc.retrieval._query import Vector
 from ragc.retrieval.embedders._embedder import NotEmbedded
@@ -62,10 +62,18 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def require_extra(name: str, extra: str) -> None:
+FASTEMBED = Extra("fastembed", ("fastembed",), "embedders fastembed/NAME")
+SENTENCE_TRANSFORMERS = Extra(
+    "sentence-transformers", ("sentence_transformers",), "embedders sentence-transformers/NAME"
+)
+EXTRAS = (FASTEMBED, SENTENCE_TRANSFORMERS)
+"""What embedders in this process need and ragc does not bring along."""
+
+
+def require_extra(name: str, extra: Extra) -> None:
     """Raises ModelError, with the command to type, where the library of an extra is not installed."""
-    if importlib.util.find_spec(extra.replace("-", "_")) is None:
-        raise ModelError(f"{name} needs the library {extra}: pip install 'ragc[{extra}]'")
+    if extra.lacking:
+        raise ModelError(f"{name} needs the library {extra.name}: {extra.install}")
 
 
 def digest_of(name: str, dimensions: int, files: Iterable[Path]) -> str:

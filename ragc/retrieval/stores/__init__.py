@@ -4,6 +4,6 @@ What a store's client is called, its connections and its errors, stays in its ow
 before a URL names it.
 """
 
-from ragc.retrieval.stores._url import SCHEMES, open_store
+from ragc.retrieval.stores._url import SCHEMES, extras, open_store
 
-__all__ = ["SCHEMES", "open_store"]
+__all__ = ["SCHEMES", "extras", "open_store"]

@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ragc._extras import Extra
 from ragc._secrets import hide_password
 from ragc.errors import ConfigError
 from ragc.retrieval.stores._address import Address
@@ -27,6 +28,12 @@ STORES = {
 
 SCHEMES = ", ".join(f"{scheme}://" for scheme in STORES)
 """What `open_store` takes, for messages."""
+
+
+def extras() -> list[Extra]:
+    """Return the extras that stores declare (`EXTRA` in their package), by name. No client is imported."""
+    modules = {name: importlib.import_module(f"{__package__}.{name}") for name in STORES.values()}
+    return sorted((module.EXTRA for module in modules.values() if hasattr(module, "EXTRA")), key=lambda one: one.name)
 
 
 def open_store(url: str, *, root: Path, collection: str, read_only: bool = False) -> Store:

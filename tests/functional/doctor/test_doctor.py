@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from artifacts import hosted_lm, seal_program
-from conftest import RunRagc
+from conftest import REPOSITORY, RunRagc
 from provider import Provider
 
 SECRET = "sk-never-shown"
@@ -38,6 +39,19 @@ def test_without_a_project_the_installation_is_looked_at(run_ragc: RunRagc, tmp_
     assert "dspy 3." in result.stdout
     assert result.stdout.endswith("\nno project here: ragc init makes one\n")
     assert "works" not in result.stdout
+
+
+def test_extras_are_named_with_what_installs_them(run_ragc: RunRagc, tmp_path: Path) -> None:
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    result = run_ragc("doctor", "--json", cwd=tmp_path)
+    extras = {name.removeprefix("extra."): check for name, check in _checks(result.stdout).items() if "extra." in name}
+    assert set(extras) == set(declared) - {"dev"}
+    assert extras["documents"]["status"] == "ok"
+    assert "(experimental)" in extras["pinecone"]["found"]
+    assert [name for name, check in extras.items() if "experimental" in check["found"]] == ["pinecone"]
+    for name, check in extras.items():
+        there = check["found"].startswith(f"{name}: installed; ")
+        assert there == (check["status"] == "ok") != (f"pip install 'ragc[{name}]' for " in check["found"])
 
 
 def test_a_project_that_works_exits_0(run_ragc: RunRagc, hosted_project: Path) -> None:

@@ -65,8 +65,9 @@ def test_many_that_are_all_alike_and_many_that_begin_alike() -> None:
 
 TEXT = """Allotments are let for a year from the first of March, to members alone.
 
-The rent is 31 euros, water included. Bonfires are allowed in November, after four in the afternoon, and never beside
-the sheds of others. Hives stand behind the shed. Whoever gives a plot back before the first of October pays nothing more.
+The rent is 31 euros, water included. Bonfires are allowed in November, after four in the afternoon, and never
+beside the sheds of others. Hives stand behind the shed. Whoever gives a plot back before the first of October pays
+nothing more.
 """
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ragc.retrieval.stores._extra import needed
+from ragc._extras import Extra
+from ragc.retrieval.stores._extra import need
 
 if TYPE_CHECKING:
     from ragc.retrieval._store import Store
     from ragc.retrieval.stores._address import Address
 
+EXTRA = Extra("qdrant", ("qdrant_client",), "stores qdrant:// and qdrant+local://")
+
 
 def open_(address: Address) -> Store:
     """Return the collection at `qdrant://host:port` or `qdrant+local://path`; see `Server` for the parameters."""
-    needed("qdrant_client", "qdrant", address)
+    need(EXTRA, address)
     from ragc.retrieval.stores.qdrant._server import Server
     from ragc.retrieval.stores.qdrant._store import QdrantStore
 
