@@ -19,7 +19,6 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from ragc._fence import fenced
 from ragc.models import AsyncEngine, Engine, Gateway, Journal
 from ragc.models._edge import Edge
-from ragc.models.gateway import Handover
 from ragc.project import Budget, ModelSettings
 
 CORPUS = Path(__file__).resolve().parent.parent / "data" / "handbook" / "corpus"
@@ -107,7 +106,6 @@ def _through(gateway: Gateway) -> dspy.LM:
         MODEL,
         engine=engine,
         async_engine=AsyncEngine(engine),
-        callbacks=[Handover()],
         cache=False,
         num_retries=0,
     )

@@ -12,11 +12,10 @@ import argparse
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
-from dspy.utils.callback import BaseCallback
 
 from ragc.data import Example
 from ragc.errors import RagcError
@@ -29,8 +28,11 @@ ROUNDS = 5
 class StandIn:
     """What an evaluator asks of a gateway, and nothing behind it: the gateway has figures of its own."""
 
-    watcher = BaseCallback()
     fatal: RagcError | None = None
+
+    def watching(self) -> AbstractContextManager[None]:
+        """Watches nothing."""
+        return nullcontext()
 
     @contextmanager
     def recording(self, example: str | None = None) -> Iterator[list[Call]]:

@@ -105,8 +105,10 @@ def canonical_json(value: object) -> bytes:
 
     Raises ValueError on NaN and infinities and TypeError on what JSON has no form for.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+    return _canonical(value).encode("utf-8")
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def digest(data: bytes) -> str:

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from ragc._files import canonical_json
+
 MASK = "***"
 SHORTEST = 6
 """Characters of a secret: a shorter value is a word that stands in other words."""
@@ -79,12 +81,19 @@ def redact(text: str, variables: Iterable[str] = ()) -> str:
     return _LOOKS_LIKE_ONE.sub(MASK, _AUTHORITY.sub(f"{MASK}@", text))
 
 
-def redact_json(value: Any) -> Any:
-    """`value` (what JSON has a form for) without secrets in its texts and keys; the same object where it holds none."""
-    forms = _forms(frozenset(_known((), data=True)))
+def redact_json(value: Any, canonical: bytes | None = None) -> Any:
+    """`value` (what JSON has a form for) without secrets in its texts and keys; the same object where it holds none.
+
+    `canonical` is canonical JSON that holds `value`, where it is at hand: no text of it need be looked up one by one.
+    """
+    forms, written = _data_forms(*_sources(()))
     # Nearly nothing holds one, and all that goes in and out is looked at: so it is looked for first.
-    said = "\0".join(_texts(value))
-    return _cleaned(value, forms) if any(form in said for form in forms) else value
+    if canonical is not None:
+        found = any(form in canonical for form in written)
+    else:
+        said = "\0".join(_texts(value)) if forms else ""
+        found = any(form in said for form in forms)
+    return _cleaned(value, forms) if found else value
 
 
 def find_secret(data: bytes | str, variables: Iterable[str] = ()) -> str | None:
@@ -101,14 +110,28 @@ def find_secret(data: bytes | str, variables: Iterable[str] = ()) -> str | None:
 
 def _known(variables: Iterable[str], *, data: bool) -> Mapping[str, str]:
     """Every secret with the name of where it comes from; for data only those that no other word can be."""
+    return _among(*_sources(variables), data)
+
+
+def _sources(variables: Iterable[str]) -> tuple[frozenset[tuple[Any, Any]], frozenset[tuple[str, str]], frozenset[str]]:
+    """Where secrets come from: the environment, what was hidden, and the names of variables that hold some."""
     with _lock:
         hidden, named = frozenset(_values.items()), frozenset((*_variables, *variables))
-    return _among(_environment(), hidden, named, data)
+    return _environment(), hidden, named
+
+
+_seen: list[tuple[dict[Any, Any], frozenset[tuple[Any, Any]]]] = [({}, frozenset())]
 
 
 def _environment() -> frozenset[tuple[Any, Any]]:
-    # Asked for at every call of a model: what `os.environ` wraps is compared twenty times as fast as it is read.
-    return frozenset(getattr(os.environ, "_data", os.environ).items())
+    # Asked for at every call of a model: what `os.environ` wraps is compared fifty times as fast as it is read.
+    now = getattr(os.environ, "_data", os.environ)
+    then, items = _seen[0]
+    if now != then:
+        then = dict(now)
+        items = frozenset(then.items())
+        _seen[0] = then, items
+    return items
 
 
 @functools.lru_cache(maxsize=8)
@@ -202,6 +225,15 @@ def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
             repr(secret)[1:-1],
         }
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+@functools.lru_cache(maxsize=8)
+def _data_forms(
+    environment: frozenset[tuple[Any, Any]], hidden: frozenset[tuple[str, str]], named: frozenset[str]
+) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
+    """The forms of every secret of data, and how these stand in canonical JSON."""
+    forms = _forms(frozenset(_among(environment, hidden, named, True)))
+    return forms, tuple(canonical_json(form)[1:-1] for form in forms)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,7 +11,6 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from ragc.evaluation import Evaluator, load_metric
 from ragc.evaluation.judge import AnswerJudge, Judge, StyleJudge, SupportJudge
 from ragc.models import AsyncEngine, Engine, Gateway, PlainAdapter
-from ragc.models.gateway import Handover
 from ragc.project import ModelSettings
 
 Script = Callable[[str], str]
@@ -46,7 +45,6 @@ def scripted_lm(script: Script, gateway: Gateway) -> dspy.LM:
         settings.model,
         engine=engine,
         async_engine=AsyncEngine(engine),
-        callbacks=[Handover()],
         cache=False,
         num_retries=0,
     )

@@ -245,10 +245,7 @@ class Bench:
 
     def context(self) -> AbstractContextManager[None]:
         """Around everything that a run does: whatever LM is called inside goes through the gateway."""
-        context: AbstractContextManager[None] = dspy.context(
-            callbacks=[*(dspy.settings.callbacks or ()), self.gateway.watcher]
-        )
-        return context
+        return self.gateway.watching()
 
     def close(self) -> None:
         """Ends what is still running, and releases the index and the journal."""

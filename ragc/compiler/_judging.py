@@ -143,7 +143,7 @@ def calibrate(
         )
     prepare_model(settings)
     opened = open_evaluation(found, chosen, on_event)
-    with closing(opened.gateway) as gateway, _context(gateway), Interrupts(gateway):
+    with closing(opened.gateway) as gateway, gateway.watching(), Interrupts(gateway):
         judge = open_judge(found, measure, gateway)
         if judge is None:
             raise ConfigError("no judge to calibrate")
@@ -277,9 +277,3 @@ def _item(example: Example, traced: Traced, metric: Measure, source: str, model:
     return Item(
         example.id, metric.name, example.question, example.answers, answer, tuple(context), model=model, source=source
     )
-
-
-def _context(gateway: Gateway) -> Any:
-    import dspy
-
-    return dspy.context(callbacks=[*(dspy.settings.callbacks or ()), gateway.watcher])

@@ -56,14 +56,6 @@ class Evaluator:
     """Share of examples in error, from the 20th on, above which the evaluation stops with `TooManyErrors`."""
 
     @cached_property
-    def _callbacks(self) -> list[Any]:
-        """The user's callbacks, and one that notes the models that are called past the gateway."""
-        import dspy
-
-        others = [one for one in dspy.settings.callbacks or () if one is not self.gateway.watcher]
-        return [*others, self.gateway.watcher]
-
-    @cached_property
     def _pool(self) -> Pool:
         return Pool(max(1, self.threads), later=(BudgetExhausted,))
 
@@ -143,7 +135,7 @@ class Evaluator:
         steps: list[tuple[Any, dict[str, Any], Any]] | None = [] if trace else None
         with self.gateway.recording(example.id) as calls:
             try:
-                with dspy.context(lm=self.lm, adapter=self.adapter, trace=steps, callbacks=self._callbacks):
+                with self.gateway.watching(), dspy.context(lm=self.lm, adapter=self.adapter, trace=steps):
                     prediction = program(question=example.question, **example.inputs)
             except Exception as cause:  # a program can raise anything: the example's error, or the run's
                 fatal = fatal_cause(cause) or self.gateway.fatal

@@ -21,7 +21,7 @@ from ragc.errors import ExampleError, ModelError
 from ragc.models._errors import AnswerWithheld, explain_call
 from ragc.models._prices import find_price
 from ragc.models._providers import async_provider_engine, capabilities, provider_engine
-from ragc.models._routes import Route, base_url, route
+from ragc.models._routes import Route, Wire, base_url, route
 from ragc.models._weights import sha256
 from ragc.models.gateway._retry import Retry
 
@@ -61,12 +61,14 @@ class Engine:
         inner: Inner | None = None,
         async_inner: AsyncInner | None = None,
         key: str | None = None,
+        wire: Wire = "chat",
     ) -> None:
-        """`key` is that of an LM which was made with one; otherwise it comes from the environment."""
+        """`key` and `wire` are those of an LM that was made with them; the key is the environment's otherwise."""
         self.settings = settings
         self.gateway = gateway
         self.retry = retry or Retry()
-        self.route: Route = route(settings)
+        self.wire = wire
+        self.route: Route = route(settings, wire)
         self._given = (inner, async_inner)
         self._key = key
         self._lock = threading.Lock()

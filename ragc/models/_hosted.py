@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     from dspy.lm15 import RouterConfig
 
+    from ragc.models._routes import Wire
+
 
 class Hosted:
     """One attempt at one call, within `seconds` in all. Raises lm15's errors, `BadReply` among them."""
 
-    def __init__(self, config: Callable[[Transport], RouterConfig], seconds: float) -> None:
+    def __init__(self, config: Callable[[Transport], RouterConfig], seconds: float, wire: Wire = "chat") -> None:
         self._transport = Transport(seconds)
-        self._engine = LM15Engine(config(self._transport), model_type="chat")
+        self._engine = LM15Engine(config(self._transport), model_type=wire)
 
     def complete(self, request: Request) -> Response:
         """One attempt; `ragc.models._transport.listening` hears what comes with the answer."""
@@ -44,9 +46,9 @@ class Hosted:
 class AsyncHosted:
     """Unlike `Hosted`: awaited; its connections belong to one event loop."""
 
-    def __init__(self, config: Callable[[AsyncTransport], RouterConfig], seconds: float) -> None:
+    def __init__(self, config: Callable[[AsyncTransport], RouterConfig], seconds: float, wire: Wire = "chat") -> None:
         self._transport = AsyncTransport(seconds)
-        self._engine = AsyncLM15Engine(config(self._transport), model_type="chat")
+        self._engine = AsyncLM15Engine(config(self._transport), model_type=wire)
 
     async def complete(self, request: Request) -> Response:
         """One attempt."""

@@ -15,7 +15,6 @@ from ragc.models._prices import estimate_tokens, listed, require_price
 from ragc.models._repair import RepairingChatAdapter, RepairingJSONAdapter
 from ragc.models._routes import api_key, route
 from ragc.models._weights import Notify, find_weights, require_weights, sha256, to_stderr
-from ragc.models.gateway import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,6 @@ def make_lm(settings: ModelSettings, *, gateway: Gateway | None = None) -> dspy.
             settings.model,
             engine=engine,
             async_engine=AsyncEngine(engine),
-            callbacks=[Handover()],
             cache=False,
             num_retries=0,
             **{name: value for name, value in given.items() if value is not None},

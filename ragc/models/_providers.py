@@ -28,7 +28,7 @@ def provider_engine(settings: ModelSettings, found: Route, key: str | None = Non
 
         engine: Inner = LiteLLMEngine(model_type="chat", **_client(settings, found, key))
     else:
-        engine = Hosted(functools.partial(router_config, settings, found, key=key), settings.timeout)
+        engine = Hosted(functools.partial(router_config, settings, found, key=key), settings.timeout, found.wire)
     return Edge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 
@@ -39,7 +39,7 @@ def async_provider_engine(settings: ModelSettings, found: Route, key: str | None
 
         engine: AsyncInner = AsyncLiteLLMEngine(model_type="chat", **_client(settings, found, key))
     else:
-        engine = AsyncHosted(functools.partial(router_config, settings, found, key=key), settings.timeout)
+        engine = AsyncHosted(functools.partial(router_config, settings, found, key=key), settings.timeout, found.wire)
     return AsyncEdge(engine, prompt_cache(settings, found) if found.engine == "lm15" else None)
 
 

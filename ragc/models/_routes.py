@@ -38,6 +38,10 @@ _LITELLM_KEYS = {
 _LITELLM_OWN_WAY = {"bedrock", "bedrock_converse", "vertex_ai", "vertex_ai_beta", "sagemaker", "watsonx", "databricks"}
 
 
+Wire = Literal["chat", "responses"]
+"""Which of OpenAI's two interfaces a model is asked by (`model_type` of a `dspy.LM`); others have one."""
+
+
 @dataclass(frozen=True)
 class Route:
     """Who answers a model string."""
@@ -51,18 +55,21 @@ class Route:
     """The environment variables that may hold the key, the first found counts; empty: none is needed."""
     placeholder: str | None = None
     """The key that a server without keys takes."""
+    wire: Wire = "chat"
 
 
-def route(settings: ModelSettings) -> Route:
+def route(settings: ModelSettings, wire: Wire = "chat") -> Route:
     """Who answers `settings.model`. No network, nothing is imported for it. Raises ModelError for an unknown string."""
     given = (settings.api_key_env,) if settings.api_key_env else None
     if settings.model.startswith(LOCAL):
         return Route("local", "local", settings.model.removeprefix(LOCAL), ())
     try:
-        resolution = LM15Engine(RouterConfig(env={}, providers=declared())).resolve(settings.model)
-    except LM15Error:
+        resolution = LM15Engine(RouterConfig(env={}, providers=declared()), model_type=wire).resolve(settings.model)
+    except LM15Error as error:
+        if wire == "responses":
+            raise ModelRefused(f"{settings.model} has no Responses API: leave model_type out") from error
         return _through_litellm(settings, given)
-    if resolution.provider.startswith("azure") and base_url(settings):
+    if resolution.provider.startswith("azure") and base_url(settings) and wire == "chat":
         return _through_litellm(settings, given)  # as DSPy does: lm15 builds Azure's addresses itself
     return Route(
         "lm15",
@@ -70,6 +77,7 @@ def route(settings: ModelSettings) -> Route:
         resolution.model,
         given or _usual_keys(resolution.provider, resolution.env_key),
         resolution.placeholder_key,
+        wire,
     )
 
 

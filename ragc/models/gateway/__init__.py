@@ -41,7 +41,6 @@ if TYPE_CHECKING:
         Summary,
         Use,
     )
-    from ragc.models.gateway._key import Handover
     from ragc.models.gateway._replay import NotInJournal, Replay
     from ragc.models.gateway._shared import SharedGateway
     from ragc.models.gateway._steps import Step, StopAt
@@ -56,7 +55,6 @@ _HOME = {
     "Entry": "_journal",
     "Failure": "_journal",
     "Gateway": "_gateway",
-    "Handover": "_key",
     "Journal": "_journal",
     "NotInJournal": "_replay",
     "Pruned": "_journal",
@@ -92,7 +90,6 @@ __all__ = [
     "Entry",
     "Failure",
     "Gateway",
-    "Handover",
     "Journal",
     "NotInJournal",
     "Pruned",

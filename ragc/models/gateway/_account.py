@@ -152,11 +152,17 @@ class Account:
         when even with nothing in flight the caps, less what is set aside, do not cover it; what `stop` was given, after
         a stop; ValueError for a negative amount.
         """
-        served = threading.Event()
-        reservation = self.line_up(worst, served.set)
+        reservation = Reservation(self, _positive(worst), _nobody)
+        served: threading.Event | None = None
         try:
+            with self._lock:
+                self._queue.append(reservation)
+                self._serve()
+                if not reservation._granted and reservation._refusal is None:
+                    served = threading.Event()
+                    reservation._wake = served.set
             while not reservation.granted:
-                if not served.wait(self.seconds_left):
+                if served is None or not served.wait(self.seconds_left):
                     with self._lock:
                         self._serve()  # time has passed: those who wait are refused
         except BaseException:  # Ctrl-C as well: what nobody waits for must not be granted
@@ -169,9 +175,7 @@ class Account:
 
         It may be called before this returns, and under the account's lock: it must not call the account.
         """
-        if not worst.covers(Amounts()):
-            raise ValueError(f"the worst case of a call is negative: {worst}")
-        reservation = Reservation(self, worst, wake)
+        reservation = Reservation(self, _positive(worst), wake)
         with self._lock:
             self._queue.append(reservation)
             self._serve()
@@ -269,7 +273,7 @@ class Account:
             if reservation._granted:
                 self._reserved -= reservation.worst
                 self._spent += spent
-            elif reservation._refusal is None:
+            elif reservation in self._queue:
                 self._queue.remove(reservation)
             self._serve()
 
@@ -328,6 +332,16 @@ class Account:
 
 
 _DIMENSIONS: tuple[Cap, ...] = ("calls", "usd", "input_tokens", "output_tokens")
+
+
+def _nobody() -> None:
+    """Woken in place of somebody who does not wait."""
+
+
+def _positive(worst: Amounts) -> Amounts:
+    if worst.calls < 0 or worst.input_tokens < 0 or worst.output_tokens < 0 or worst.usd.numerator < 0:
+        raise ValueError(f"the worst case of a call is negative: {worst}")
+    return worst
 
 
 def _within(value: int, most: int) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import weakref
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from dspy.lm15 import Request, Response
 from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
 from ragc.models._embeddings import Embedded
 from ragc.models._ranking import Ranked
+from ragc.models.gateway import _seam
 from ragc.models.gateway._account import Account, Amounts
 from ragc.models.gateway._bounds import embedding_worst_case, ranking_worst_case, worst_case
 from ragc.models.gateway._calls import Call, Kind, Recording, Usage
@@ -43,8 +45,6 @@ from ragc.models.gateway._steps import Step, StopAt
 from ragc.models.gateway._watch import Watcher
 
 if TYPE_CHECKING:
-    from dspy.utils.callback import BaseCallback
-
     from ragc.models._embeddings import Embeddings
     from ragc.models._engine import Engine
     from ragc.models._ranking import Ranking
@@ -135,6 +135,8 @@ class Gateway:
         self._sender = Sender(self.retry, self.account, self._check, self._tell)
         self._watcher = Watcher(self)
         self._pool: ThreadPoolExecutor | None = None
+        _seam.enter(id(self))
+        self._leave = weakref.finalize(self, _seam.leave, id(self))
 
     def __copy__(self) -> Gateway:
         return self
@@ -370,13 +372,12 @@ class Gateway:
 
     @property
     def strangers(self) -> tuple[str, ...]:
-        """Models that were called while `watcher` looked on and that could not be taken over; they end the run."""
+        """Models that were called inside `watching` and that could not be taken over; they end the run."""
         return self._watcher.strangers
 
-    @property
-    def watcher(self) -> BaseCallback:
-        """The DSPy callback to have around everything that a run does: `dspy.context(callbacks=[…])`."""
-        return self._watcher
+    def watching(self) -> AbstractContextManager[None]:
+        """Around everything that a run does: whatever LM is called inside goes through the gateway, or is refused."""
+        return _seam.inside(self._watcher)
 
     def note_stranger(self, model: str) -> None:
         """A call was made past this gateway."""
@@ -392,6 +393,7 @@ class Gateway:
     def close(self) -> None:
         """Gives the LMs that were taken over their own engines back, and closes the journal."""
         self._watcher.release()
+        self._leave()
         if self._pool is not None:
             self._pool.shutdown(wait=True)
         self.journal.close()

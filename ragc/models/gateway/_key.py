@@ -7,11 +7,11 @@ other than 0 is part of it, so that `--fresh` asks everything anew.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from dspy.utils.callback import BaseCallback
 
 from ragc._files import canonical_json, digest
 
@@ -35,8 +35,6 @@ class _LMCall:
     """One call of a `dspy.LM`, which may send several requests."""
 
     rollout: int | str | None
-    outer: _LMCall | None
-    """The call within which this one is made."""
     candidates: int = 0
 
     def next_candidate(self) -> int:
@@ -47,16 +45,14 @@ class _LMCall:
 _LM_CALL: ContextVar[_LMCall | None] = ContextVar("ragc_lm_call", default=None)
 
 
-class Handover(BaseCallback):  # type: ignore[misc]  # dspy ships no types
-    """Hands an LM call's rollout id to the engine, which DSPy does not show it: same thread, same context."""
-
-    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        given = {**(getattr(instance, "kwargs", None) or {}), **(inputs.get("kwargs") or {})}
-        _LM_CALL.set(_LMCall(given.get("rollout_id"), _LM_CALL.get()))
-
-    def on_lm_end(self, call_id: str, outputs: Any, exception: Exception | None = None) -> None:
-        call = _LM_CALL.get()
-        _LM_CALL.set(None if call is None else call.outer)
+@contextmanager
+def lm_call(rollout: int | str | None) -> Iterator[None]:
+    """Around one call of an LM, which may send several requests: they are candidates of this rollout."""
+    token = _LM_CALL.set(_LMCall(rollout))
+    try:
+        yield
+    finally:
+        _LM_CALL.reset(token)
 
 
 def ask(request: Mapping[str, Any], answers: Mapping[str, Any], generation: int = 0) -> Asked:

@@ -171,7 +171,7 @@ class Responses:
             kind=sent.kind,
             model=model,
             provider=str(asked.request.get("provider", "")),
-            request=redact_json(asked.request),
+            request=redact_json(asked.request, asked.canonical),
             response=sent.response,
             input_tokens=counted.amounts.input_tokens,
             cached_input_tokens=counted.cached_input_tokens,

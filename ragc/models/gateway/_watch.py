@@ -11,43 +11,52 @@ from dspy.clients.backend_selection import CLIENT_KEYS, NATIVE_CLIENT_KEYS
 
 from ragc.errors import RagcError
 from ragc.models._errors import ModelRefused
-from ragc.models.gateway._key import Handover
 
 if TYPE_CHECKING:
     from ragc.models.gateway._gateway import Gateway
 
 
-class Watcher(Handover):
-    """A DSPy callback for `dspy.context(callbacks=[…])` around everything that a run does.
+class Watcher:
+    """Sees every LM that is called in a run before it sends anything (`_seam`).
 
-    An LM that does not go through the gateway, because a program or an optimizer made it, gets the gateway's engine
-    before it sends its first request, and its own back at the end of the run. DSPy's cache, which would answer before
-    an engine is asked, is off meanwhile. What cannot be taken over is noted as a stranger: what is no `dspy.LM`, one
-    that overrides how it is called, one whose connection has settings that no model of ragc has. (A callback cannot
-    refuse a call: DSPy only logs its exceptions.)
+    An LM that does not go through the gateway, because a program or an optimizer made it, gets the gateway's engine,
+    and its own back at the end of the run. DSPy's cache, which would answer before an engine is asked, is off
+    meanwhile. What cannot be taken over is a stranger, and its call is refused: what is no `dspy.LM`, one that
+    overrides how it is called, one whose connection has settings that no model of ragc has.
     """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._lock = threading.Lock()
         self._adopted: weakref.WeakKeyDictionary[dspy.LM, dict[str, Any]] = weakref.WeakKeyDictionary()
-        self._strangers: dict[str, None] = {}
+        self._strangers: dict[str, str] = {}
+        self.is_open = True
+        """Whether the run goes on: what it started may outlive it."""
 
-    def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        super().on_lm_start(call_id, instance, inputs)
+    def see(self, lm: Any) -> None:
+        """`lm` is called. Raises ModelError where it is a stranger."""
+        why = ""
         with self._lock:
-            if getattr(getattr(instance, "engine", None), "gateway", None) is self._gateway:
-                instance._cache_responses = False  # a copy with `cache=True` would be answered past the gateway
+            if getattr(getattr(lm, "engine", None), "gateway", None) is self._gateway:
+                lm._cache_responses = False  # a copy with `cache=True` would be answered past the gateway
                 return
             try:
-                self._adopt(instance)
-            except (RagcError, TypeError, ValueError):  # its model string or its settings are none of ours
-                self._strangers[str(getattr(instance, "model", type(instance).__name__))] = None
+                self._adopt(lm)
+                return
+            except (TypeError, ValueError):  # its settings are none of ours
+                pass
+            except RagcError as error:  # its model string is none of ours
+                why = str(error)
+        self.note(str(getattr(lm, "model", type(lm).__name__)), why)
+        refusal = self.refusal
+        if refusal is not None:
+            self._gateway.refuse(refusal)
+            raise refusal
 
-    def note(self, model: str) -> None:
-        """A call was made past the gateway."""
+    def note(self, model: str, why: str = "") -> None:
+        """A call was made past the gateway; `why` it could not be taken over, where there is more to say."""
         with self._lock:
-            self._strangers[model] = None
+            self._strangers[model] = why
 
     @property
     def strangers(self) -> tuple[str, ...]:
@@ -58,18 +67,20 @@ class Watcher(Handover):
     @property
     def refusal(self) -> ModelRefused | None:
         """Why the run cannot go on, where a model was called past the gateway."""
-        names = self.strangers
+        with self._lock:
+            names, reasons = list(self._strangers), [why for why in self._strangers.values() if why]
         if not names:
             return None
         return ModelRefused(
             f"{', '.join(names)} {'were' if len(names) > 1 else 'was'} called past ragc, which can neither count nor "
             'repeat that: call models as dspy.LM("provider/name", …), with no more than api_key, api_base and timeout '
-            "to say how they are reached"
+            "to say how they are reached" + (f" ({'; '.join(reasons)})" if reasons else "")
         )
 
     def release(self) -> None:
-        """Gives the LMs that were taken over their own engines back."""
+        """The run is over: the LMs that were taken over get their own engines back."""
         with self._lock:
+            self.is_open = False
             for lm, own in self._adopted.items():
                 del lm.__dict__["_cache_responses"]
                 lm.__dict__.update(own)
@@ -80,14 +91,14 @@ class Watcher(Handover):
         from ragc.models._engine import AsyncEngine, Engine
         from ragc.project import ModelSettings
 
-        if not isinstance(lm, dspy.LM) or _is_overridden(lm) or lm.model_type == "text":
+        if not isinstance(lm, dspy.LM) or _is_overridden(lm) or lm.model_type not in ("chat", "responses"):
             raise TypeError(f"{type(lm).__name__} is no dspy.LM")
         spec = lm.engine
         connection = CLIENT_KEYS & lm.kwargs.keys()
         if connection - NATIVE_CLIENT_KEYS:
             raise TypeError(f"no model of ragc has {min(connection - NATIVE_CLIENT_KEYS)}")
         if isinstance(spec, Engine):  # of an artifact that the program calls
-            engine = Engine(spec.settings, gateway=self._gateway)
+            engine = Engine(spec.settings, gateway=self._gateway, wire=spec.wire)
         else:
             url = lm.kwargs.get("api_base") or lm.kwargs.get("base_url")
             timeout = lm.kwargs.get("timeout")
@@ -96,7 +107,9 @@ class Watcher(Handover):
                 {"model": lm.model, **{name: value for name, value in given.items() if value is not None}}
             )
             inner = None if isinstance(spec, str) else Edge(spec, None)
-            engine = Engine(settings, gateway=self._gateway, inner=inner, key=lm.kwargs.get("api_key"))
+            engine = Engine(
+                settings, gateway=self._gateway, inner=inner, key=lm.kwargs.get("api_key"), wire=lm.model_type
+            )
         names = ("_engine_spec", "_async_engine_spec", "_cache_responses", "cache", "num_retries", "kwargs")
         self._adopted[lm] = {name: lm.__dict__[name] for name in names if name in lm.__dict__}
         # DSPy refuses to copy an LM that has both an engine and settings for a connection.

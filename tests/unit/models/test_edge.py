@@ -45,7 +45,7 @@ def test_an_lm_that_the_gateway_takes_over_tells_no_key_either(monkeypatch: pyte
     monkeypatch.setenv("OUR_KEY", KEY)
     gateway = Gateway()
     lm = dspy.LM("openai/our-model", engine=Own(), cache=False, num_retries=0)
-    with dspy.context(callbacks=[gateway.watcher]):
+    with gateway.watching():
         assert lm("hello") == ["it is ***"]
     assert gateway.usage.calls == 1
 

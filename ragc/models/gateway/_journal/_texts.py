@@ -120,18 +120,26 @@ def put_together(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _shape(value: Any, pieces: list[str]) -> Any:
+    kind = type(value)  # nearly all are one of these: the others, such as a frozen mapping, are looked at more closely
+    if kind is dict:
+        if _HOLE in value:
+            return {_HOLE: [[name, _shape(each, pieces)] for name, each in value.items()]}
+        return {
+            name: each if type(each) is str and len(each) < LONG else _shape(each, pieces)
+            for name, each in value.items()
+        }
+    if kind is list:
+        return [_shape(each, pieces) for each in value]
     if isinstance(value, str):
         if len(value) < LONG:
             return value
         cut = _cut(value) if len(value) <= _REMEMBERED else _cut.__wrapped__(value)
         pieces += cut
         return {_HOLE: len(cut)}
-    if isinstance(value, dict) or (not isinstance(value, list | tuple | int | float) and isinstance(value, Mapping)):
-        if _HOLE in value:
-            return {_HOLE: [[name, _shape(each, pieces)] for name, each in value.items()]}
-        return {name: _shape(each, pieces) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shape(each, pieces) for each in value]
+    if isinstance(value, tuple | list):
+        return _shape(list(value), pieces)
+    if not isinstance(value, int | float) and isinstance(value, Mapping):
+        return _shape(dict(value), pieces)
     return value
 
 

@@ -1,18 +1,20 @@
-"""Group commit: one thread writes for all, and a commit that many wait for costs one wait for the disk.
+"""Group commit: one writes for all who wait, and a commit that many wait for costs one wait for the disk.
 
 Invariant: `run` returns only when the transaction that holds its work is on the disk (`synchronous = FULL`, see
 `_database`); where it raises, nothing of its work is in the file. What was committed before a failure is kept.
 
-A thread of its own, rather than whichever caller comes first, because an interrupt (Ctrl-C) strikes the main thread
-anywhere: here it can end a wait, never a commit.
+Whoever comes when nobody writes does so himself, and what has come in with him: handing work to another thread and
+waiting for it takes longer than the work. What comes in meanwhile is for a thread of the writer's own, and so is all
+that the main thread asks for: an interrupt (Ctrl-C) strikes that one anywhere, and may end a wait, never a commit.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import apsw
@@ -55,21 +57,24 @@ class _Job:
 
 
 class Writer:
-    """The thread that writes to one database.
+    """Who writes to one database: one at a time, with the turn in hand.
 
     Once the disk has refused (full, read-only, failing), nothing more is written and every later call raises: nobody
     shall act on what a later commit might not keep.
     """
 
     def __init__(self, database: Database, *, rolled_back: Callable[[], None], tell: Callable[[Exception], Exception]):
-        """`rolled_back` is called in the thread after every rollback; `tell` makes of an error what a caller raises."""
+        """`rolled_back` is called by who writes, after a rollback; `tell` makes of an error what a caller raises."""
         self._database = database
         self._connection = database.writer()
         self._rolled_back = rolled_back
         self._tell = tell
         self._refusal: Exception | None = None
         self._closed = False
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: deque[_Job] = deque()  # its append and popleft are atomic
+        self._turn = threading.Lock()
+        self._bell: SimpleQueue[bool] = SimpleQueue()
+        """Rung for the thread: True to write what has come in, False to do so for the last time."""
         self._thread = threading.Thread(target=self._loop, name="ragc-journal", daemon=True)
         self._thread.start()
 
@@ -81,6 +86,13 @@ class Writer:
         """
         job = _Job(work, in_transaction=in_transaction)
         self._give(job)
+        if threading.current_thread() is not threading.main_thread() and self._turn.acquire(blocking=False):
+            try:
+                self._next_group()
+            finally:
+                self._turn.release()
+        if self._jobs:  # this one, maybe: who has the turn may have looked before it came
+            self._bell.put(True)
         job.finished.acquire()
         if job.error is not None:
             raise job.error
@@ -90,34 +102,38 @@ class Writer:
     def post(self, work: Work[object], *, after: Callable[[], None]) -> None:
         """Do `work` like `run`, without waiting for it or hearing that the disk refused; then call `after`."""
         self._give(_Job(work, after=after))
+        self._bell.put(True)
 
     def close(self) -> None:
         """Commit what was posted and end the thread."""
         if not self._closed:
             self._closed = True
-            self._jobs.put(None)
-            if (
-                threading.current_thread() is not self._thread
-            ):  # where the journal's last reference was a job of its own
+            self._bell.put(False)
+            # The thread itself: where the journal's last reference was a job that it did.
+            if threading.current_thread() is not self._thread:
                 self._thread.join()
 
     def _give(self, job: _Job) -> None:
         self._database.check_process()
         if self._closed:
             raise RagcError(f"{self._database.name} is closed")
-        self._jobs.put(job)
+        self._jobs.append(job)
 
     def _loop(self) -> None:
-        while self._next_group():
-            pass
+        while True:
+            goes_on = self._bell.get()
+            while self._jobs:
+                with self._turn:
+                    self._next_group()
+            if not goes_on:
+                return
 
-    def _next_group(self) -> bool:
-        """Do what has come in since the last time, waiting for the first of it; False: the thread is to end."""
-        jobs = [self._jobs.get()]
-        with contextlib.suppress(Empty):
-            while len(jobs) < MOST:
-                jobs.append(self._jobs.get_nowait())
-        group = [job for job in jobs if job is not None]
+    def _next_group(self) -> None:
+        """Do what has come in since the last time; whoever calls it has the turn."""
+        group: list[_Job] = []
+        with contextlib.suppress(IndexError):
+            while len(group) < MOST:
+                group.append(self._jobs.popleft())
         if all(job.in_transaction for job in group):
             self._do(group)
         else:
@@ -127,7 +143,6 @@ class Writer:
             job.finished.release()
             if job.after is not None:
                 job.after()
-        return None not in jobs
 
     def _do(self, jobs: list[_Job]) -> None:
         """One transaction for all; where one job is at fault, one for each."""

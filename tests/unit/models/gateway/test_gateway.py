@@ -443,7 +443,7 @@ def test_closing_gives_back_what_was_taken_over_and_waits_for_awaited_calls(
     gateway = on_disk(tmp_path)
     own = dspy.LM("openai/own", api_base=provider.base_url, api_key=KEY, cache=False)
     engine = own.engine
-    with dspy.context(callbacks=[gateway.watcher]):
+    with gateway.watching():
         own("hello")
         asyncio.run(own.acall("hello again"))
     gateway.close()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import dspy
-
 from ragc.models import Gateway
-from ragc.models.gateway import Handover
-from ragc.models.gateway._key import Asked, ask
+from ragc.models.gateway._key import Asked, ask, lm_call
 from scripted import scripted_lm
 
 REQUEST = {"model": "m", "messages": [{"role": "user", "text": "How many days?"}]}
@@ -20,12 +16,8 @@ ANSWERS = {"provider": "openai-chat", "endpoint": ""}
 
 def in_a_call(work: Callable[[], Any], **kwargs: Any) -> Any:
     """What `work` comes to within one call of an LM."""
-
-    def called() -> Any:
-        Handover().on_lm_start("id", dspy.LM("openai/m", cache=False), {"kwargs": kwargs})
+    with lm_call(kwargs.get("rollout_id")):
         return work()
-
-    return contextvars.copy_context().run(called)
 
 
 def asked(generation: int = 0, **answers: str) -> Asked:
@@ -81,7 +73,7 @@ def test_an_lm_made_for_a_rollout_hands_it_over_and_a_call_may_say_otherwise() -
         settle(key, entry)
 
     gateway.journal.settle = noting  # type: ignore[method-assign]
-    with dspy.context(callbacks=[gateway.watcher]):
+    with gateway.watching():
         lm("hello")
         lm.copy(rollout_id=1, temperature=1.0)("hello")
         lm.copy(rollout_id=1, temperature=1.0)("hello", rollout_id=2)
@@ -98,10 +90,8 @@ def test_calls_in_other_threads_do_not_mix() -> None:
 def test_when_an_lm_call_has_ended_the_one_around_it_goes_on() -> None:
     def nested() -> list[str]:
         first = asked().key
-        handover = Handover()
-        handover.on_lm_start("inner", dspy.LM("openai/m", cache=False), {"kwargs": {"rollout_id": 7}})
-        inner = asked().key
-        handover.on_lm_end("inner", None)
+        with lm_call(7):
+            inner = asked().key
         return [first, inner, asked().key]
 
     first, inner, second = in_a_call(nested)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dspy
 import pytest
+from dspy.clients import execution
 from dspy.utils import DummyLM
 
 from provider import Provider
 from ragc.errors import ModelError
 from ragc.models import Gateway, PlainAdapter
+from ragc.models.gateway import _seam
 from ragc.models.gateway._calls import Recording
 from scripted import Scripted, scripted_lm
 from unit.models.conftest import KEY, MakeLM
@@ -27,7 +31,7 @@ Work = Callable[[dspy.LM, str], Any]
 @contextmanager
 def running(gateway: Gateway) -> Iterator[Recording]:
     """What a run has around an example."""
-    with dspy.context(callbacks=[gateway.watcher], adapter=PlainAdapter()), gateway.recording("e1") as calls:
+    with gateway.watching(), dspy.context(adapter=PlainAdapter()), gateway.recording("e1") as calls:
         yield calls
 
 
@@ -72,6 +76,21 @@ async def gathered(lm: dspy.LM) -> None:
     await asyncio.gather(*(lm.acall(f"number {n}") for n in range(3)))
 
 
+def in_a_thread(work: Callable[[], object]) -> None:
+    class Own(threading.Thread):
+        def run(self) -> None:
+            work()
+
+    thread = Own()
+    thread.start()
+    thread.join()
+
+
+def in_an_executor(lm: dspy.LM) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lm, [f"number {n}" for n in range(3)]))
+
+
 WAYS: dict[str, tuple[Work, int]] = {
     "the run's own": (lambda lm, url: lm("hello"), 1),
     "a copy with another temperature": (lambda lm, url: [lm("hello"), lm.copy(temperature=0.7)("hello")], 2),
@@ -87,6 +106,15 @@ WAYS: dict[str, tuple[Work, int]] = {
     "three answers to one prompt": (lambda lm, url: lm("hello", n=3), 3),
     "rollouts": (lambda lm, url: [lm("hello", rollout_id=n, temperature=1.0) for n in range(3)], 3),
     "copies for rollouts": (lambda lm, url: [lm.copy(rollout_id=n, temperature=1.0)("hello") for n in range(3)], 3),
+    "forward, called directly": (lambda lm, url: [lm.forward("hello"), own(url).forward("hello")], 2),
+    "aforward, called directly": (lambda lm, url: asyncio.run(own(url).aforward("hello")), 1),
+    "a thread of the program's own": (lambda lm, url: in_a_thread(lambda: [lm("hello"), own(url)("hello")]), 2),
+    "rollouts in a thread, straight": (
+        lambda lm, url: in_a_thread(lambda: [lm.forward("hello", rollout_id=n, temperature=1.0) for n in range(2)]),
+        2,
+    ),
+    "an executor of the program's own": (lambda lm, url: in_an_executor(own(url)), 3),
+    "the Responses API": (lambda lm, url: own(url, model_type="responses")("hello"), 1),
     "asyncify": (lambda lm, url: asyncio.run(dspy.asyncify(lm)("hello")), 1),
 }
 
@@ -156,6 +184,69 @@ def test_one_of_another_gateway_and_one_with_an_engine_of_its_own_are_taken_over
     assert [call.model for call in calls] == ["openai/our-model", "openai/scripted"]
 
 
+def test_an_lm_keeps_its_wire(provider: Provider) -> None:
+    lm = own(provider.base_url, model_type="responses")
+    gateway = Gateway()
+    with running(gateway):
+        lm("hello")
+        own(provider.base_url)("hello")
+        asyncio.run(own(provider.base_url, model_type="responses").acall("hello again"))
+    assert [asked.endpoint for asked in provider.requests] == ["responses", "chat", "responses"]
+    assert gateway.usage.calls == 3, "the same question by another interface is another call"
+
+
+def test_a_provider_without_that_wire_is_refused_by_name(provider: Provider) -> None:
+    lm = dspy.LM("anthropic/claude-sonnet-4-5", model_type="responses", api_key=KEY, api_base=provider.base_url)
+    with (
+        running(Gateway()),
+        pytest.raises(
+            ModelError, match=r"^anthropic/claude-sonnet-4-5 was called .*has no Responses API: leave model_type out"
+        ),
+    ):
+        lm("hello")
+    assert not provider.requests
+
+
+def test_dspy_and_threads_are_as_before_when_the_last_gateway_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_seam, "_open", set())  # other tests leave gateways open
+    monkeypatch.setattr(_seam, "_undo", ExitStack())
+
+    def seen() -> set[object]:
+        functions = {execution.prepare, execution.execute, execution.aexecute}
+        return {*functions, threading.Thread.start, ThreadPoolExecutor.submit}
+
+    before = seen()
+    first = Gateway()
+    wrapped = seen()
+    second = Gateway()
+    first.close()
+    assert seen() == wrapped and not wrapped & before
+    second.close()
+    assert seen() == before
+
+
+def test_a_thread_that_outlives_its_run_and_one_outside_of_it_are_nobodys(provider: Provider) -> None:
+    gateway, over = Gateway(), threading.Event()
+    lm = own(provider.base_url, cache=False)
+    outlives = threading.Thread(target=lambda: [over.wait(10), lm("late")])
+    with running(gateway):
+        outlives.start()
+        gateway.close()
+    still_open = Gateway()
+    over.set()
+    outlives.join()
+    outside = threading.Thread(target=lm, args=("elsewhere",))
+    outside.start()
+    outside.join()
+    with ThreadPoolExecutor(1) as pool:
+        with running(still_open):
+            pool.submit(lambda: None).result()  # its thread began in the run, and is one for everybody
+        pool.submit(lm, "elsewhere again").result()
+    lm.close()
+    assert (len(provider.requests), gateway.usage.calls, still_open.usage.calls) == (3, 0, 0)
+    assert still_open.strangers == ()
+
+
 class Legacy(dspy.BaseLM):  # type: ignore[misc]  # dspy ships no types
     """An LM as one was written before DSPy had engines."""
 
@@ -201,11 +292,9 @@ def test_what_cannot_be_taken_over_is_named_and_ends_the_run_unsealed(kind: str)
     gateway.admit(begun)
     with begun.inside(), running(gateway) as calls, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # DSPy's, on what it will not take any more
-        try:
+        with pytest.raises(ModelError, match=f"^{name} was called past ragc"):
             make()("hello")
-        except dspy.utils.exceptions.LMError:
-            assert kind == "headers of its own"  # DSPy would send it by LiteLLM, which takes long to import
-    assert (gateway.strangers, calls, gateway.fatal) == ((name,), [], None)
+    assert (gateway.strangers, calls) == ((name,), [])
     with pytest.raises(ModelError, match=f"{name} was called past ragc"):
         gateway.complete_step(begun)
     assert gateway.fatal is not None
