@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ragc._files import write_atomically, write_error
 from ragc._messages import counted
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from ragc.data import Example
     from ragc.evaluation import Measure, Traced
-    from ragc.models import Gateway
     from ragc.project import TaskSettings
 
 FREE = "refusal"
