@@ -21,8 +21,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-from ragc._files import canonical_json
-
 MASK = "***"
 SHORTEST = 6
 """Characters of a secret: a shorter value is a word that stands in other words."""
@@ -233,7 +231,7 @@ def _data_forms(
 ) -> tuple[tuple[str, ...], tuple[bytes, ...]]:
     """The forms of every secret of data, and how these stand in canonical JSON."""
     forms = _forms(frozenset(_among(environment, hidden, named, True)))
-    return forms, tuple(canonical_json(form)[1:-1] for form in forms)
+    return forms, tuple(json.dumps(form, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass") for form in forms)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 
 from ragc import _secrets
+from ragc._files import canonical_json
 from ragc._secrets import MASK, find_secret, has_password, hide, hide_password, redact, redact_json
 from ragc.project import ModelSettings
 
@@ -155,3 +157,27 @@ def test_a_longer_secret_goes_before_one_that_begins_it() -> None:
     hide("abcdef12345678", "A_KEY")
     hide("abcdef12345678-suffix-90", "B_KEY")
     assert redact_json("abcdef12345678-suffix-90") == MASK
+
+
+@pytest.mark.parametrize(
+    "key", ["plain-0123456789-key", 'with"quote-0123456789', "with\\slash-0123456789", "ümlaut-0123456789-key"]
+)
+@pytest.mark.parametrize("form", [str, repr, json.dumps, lambda key: json.dumps(json.dumps(key)), quote])
+def test_canonical_json_at_hand_hides_no_secret(
+    monkeypatch: pytest.MonkeyPatch, key: str, form: Callable[[str], str]
+) -> None:
+    monkeypatch.setenv("OUR_API_KEY", key)
+    value = {"messages": [{"text": f"it is\n{form(key)}"}], "n": 1}
+    assert redact_json(value) == redact_json(value, canonical_json(value)) != value
+    assert key not in json.dumps(redact_json(value, canonical_json(value)), ensure_ascii=False)
+    harmless = {"text": "five days"}
+    assert redact_json(harmless, canonical_json(harmless)) is harmless
+
+
+def test_a_secret_that_is_set_later_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"text": "it is late-0123456789-key"}
+    assert redact_json(said) is said
+    monkeypatch.setenv("LATE_API_KEY", "late-0123456789-key")
+    assert redact_json(said) == {"text": "it is ***"}
+    monkeypatch.delenv("LATE_API_KEY")
+    assert redact_json(said) is said
