@@ -10,6 +10,7 @@ import click
 from ragc.cli._terminal import emit, json_option, project_option, task_argument
 
 if TYPE_CHECKING:
+    from ragc.compiler import LearningCurve
     from ragc.project import Project
 
 _COSTS_ALONE = ("queries", "input_tokens", "output_tokens")
@@ -70,35 +71,70 @@ def _asked(name: str, text: str) -> Any:
 @_count_option("--prompt-tokens", "Tokens of instructions and examples. Default: the artifact's.")
 @_count_option("--tokens-a-month", "Input and output tokens of all queries. Default: by --queries.")
 @click.option("--rules", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Other rules, in TOML.")
+@click.option("--curve", is_flag=True, help="Compile with 25, 50 and 100% of the training labels; calls models.")
+@click.option("--seed", type=int, default=0, show_default=True, help="With --curve: the seed of every random choice.")
+@click.option("--threads", type=int, metavar="N", help="With --curve: examples evaluated at once.")
+@click.option("--budget-usd", type=float, metavar="USD", help="With --curve: all its compiles spend no more.")
+@click.option("--budget-calls", type=int, metavar="N", help="With --curve: all its compiles pay for no more calls.")
 @click.option("--ask/--no-ask", default=None, help="Ask what no flag says. Default: on a terminal.")
 @json_option
 @project_option
-def command(task: str | None, as_json: bool, project: Path | None, **given: Any) -> None:
+@click.pass_context
+def command(ctx: click.Context, task: str | None, as_json: bool, project: Path | None, **given: Any) -> None:
     """RAG, compile or fine-tune for TASK? One recommendation, why, what would change it, and what each costs.
 
     It goes by rules of the field, each with its source, by what flags and answers say, and by what is measured of TASK:
-    labels, slices, latency, tokens a question, the verdict on its test split. No model is called.
+    labels, slices, latency, tokens a question, the verdict on its test split. No model is called, but with --curve.
+
+    --curve draws your own learning curve: three real compiles on nested parts of the training labels, scored on
+    validation, with intervals and what the last doubling was worth. It opens no test split, seals nothing, is paid
+    through the journal and goes on where it was killed.
 
     --queries with --input-tokens and --output-tokens, and no TASK, reckons costs alone and needs no project.
     """
     from ragc.advise import load_rules
     from ragc.cli._advice import asked, costs_of, facts_of, show_advice, show_costs
 
-    costs_alone = task is None and all(given[name] is not None for name in _COSTS_ALONE)
+    costs_alone = task is None and not given["curve"] and all(given[name] is not None for name in _COSTS_ALONE)
     if costs_alone and not _says_something(given):
         costs = costs_of(given, _found(project, needed=False), None)
         emit(costs.as_json()) if as_json else show_costs(costs)
         return
     from ragc.advise import advise, measure
 
-    found = _found(project, needed=task is not None or project is not None or not _says_something(given))
+    found = _found(project, needed=_needs_project(given, task or project))
     measured = None if found is None else measure(found, found.task(task))
     facts = facts_of(given)
     if given["ask"] or (given["ask"] is None and not as_json and _is_terminal()):
         facts = asked(facts if measured is None else measured.facts.over(facts), given)
     costs = None if given["queries"] is None else costs_of(given, found, measured)
-    advice = advise(facts, measured=measured, rules=load_rules(given["rules"]), costs=costs)
-    emit(advice.as_json()) if as_json else show_advice(advice)
+    drawn = None if not given["curve"] or found is None else _draw(found, task, given, as_json=as_json)
+    curve = None if drawn is None else drawn.curve
+    advice = advise(facts, measured=measured, rules=load_rules(given["rules"]), costs=costs, curve=curve)
+    if as_json:
+        emit({**advice.as_json(), "curve": None if drawn is None else drawn.as_json()})
+    else:
+        show_advice(advice)
+    ctx.exit(0 if drawn is None else drawn.exit_code)
+
+
+def _draw(project: Project, task: str | None, given: dict[str, Any], *, as_json: bool) -> LearningCurve:
+    from ragc.cli.compile import Reporter
+    from ragc.compiler import learning_curve
+
+    with Reporter(as_json=as_json) as reporter:
+        return learning_curve(
+            task,
+            project=project,
+            budget={"usd": given["budget_usd"], "calls": given["budget_calls"]},
+            seed=given["seed"],
+            threads=given["threads"],
+            on_event=reporter.event,
+        )
+
+
+def _needs_project(given: dict[str, Any], named: object) -> bool:
+    return named is not None or given["curve"] or not _says_something(given)
 
 
 def _says_something(given: dict[str, Any]) -> bool:

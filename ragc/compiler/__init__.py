@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._compile import compile
+from ragc.compiler._curve import LearningCurve, learning_curve
 from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._events import Event, Finished, OnEvent, Warned, Working
@@ -27,6 +28,7 @@ __all__ = [
     "Event",
     "Finished",
     "Judging",
+    "LearningCurve",
     "Missed",
     "OnEvent",
     "Replayed",
@@ -47,6 +49,7 @@ __all__ = [
     "export_judgements",
     "export_promptfoo",
     "labels_of",
+    "learning_curve",
     "open_bench",
     "open_judging",
     "replay",

@@ -264,8 +264,10 @@ def with_rankings(plan: Estimate, takes: Amounts, questions: int) -> Estimate:
     )
 
 
-def refuse_unfundable(budget: Budget, plan: Estimate) -> None:
-    """Raises BudgetError when `budget` cannot fund baseline, one candidate and the final test; names what can."""
+def refuse_unfundable(
+    budget: Budget, plan: Estimate, *, what: str = "baseline, one candidate and the final test"
+) -> None:
+    """Raises BudgetError when `budget` cannot fund `what`, the least that makes sense; names what can."""
     for name, least in plan.smallest.items():
         cap = getattr(budget, name)
         if cap is None or cap >= least:
@@ -278,7 +280,4 @@ def refuse_unfundable(budget: Budget, plan: Estimate) -> None:
             unit = name.replace("_", " ")
             about = "" if name == "calls" else "about "
             shown, needed = f"{cap:,.0f} {unit}", f"{about}{least:,.0f} {unit} ({flag} {least:.0f})"
-        raise BudgetError(
-            f"a budget of {shown} cannot fund baseline, one candidate and the final test: "
-            f"the smallest that can is {needed}"
-        )
+        raise BudgetError(f"a budget of {shown} cannot fund {what}: the smallest that can is {needed}")
