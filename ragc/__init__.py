@@ -23,6 +23,7 @@ from ragc.errors import (
 
 if TYPE_CHECKING:
     from ragc.artifact import load
+    from ragc.comparison import compare
     from ragc.compiler import compile, evaluate
     from ragc.evaluation import Score
     from ragc.project import Project
@@ -36,6 +37,7 @@ _HOME = {
     "Project": "project",
     "Retrieve": "retrieval",
     "Score": "evaluation",
+    "compare": "comparison",
     "compile": "compiler",
     "evaluate": "compiler",
     "index": "retrieval",
@@ -59,6 +61,7 @@ __all__ = [
     "Retrieve",
     "Score",
     "StoreError",
+    "compare",
     "compile",
     "evaluate",
     "index",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ragc.artifact._evaluated import last_evaluated, record_evaluation
     from ragc.artifact._figures import prompts, sealed_side, tried_settings
     from ragc.artifact._glance import Glance, glance, is_tested, replaces
-    from ragc.artifact._home import chosen_lm, locate
+    from ragc.artifact._home import chosen_lm, locate, reached_embedder
     from ragc.artifact._load import load
     from ragc.artifact._manifest import Manifest, Verified, read, verify
     from ragc.artifact._package import package
@@ -67,6 +67,7 @@ _HOME = {
     "prompts": "_figures",
     "quoted_documents": "_quotes",
     "read": "_manifest",
+    "reached_embedder": "_home",
     "record_evaluation": "_evaluated",
     "refuse_secrets": "_seal",
     "replaces": "_glance",
@@ -108,6 +109,7 @@ __all__ = [
     "promptfoo_score",
     "prompts",
     "quoted_documents",
+    "reached_embedder",
     "read",
     "record_evaluation",
     "refuse_secrets",

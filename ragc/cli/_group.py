@@ -23,6 +23,7 @@ COMMANDS = {
     "search": "Show the passages that retrieval alone finds for QUERY in the corpus of TASK, best first.",
     "compile": "Compile TASK (default: the only one) and seal the result under compiled/.",
     "eval": "Score an artifact on its task's examples.",
+    "compare": "Compare arms on the test questions of TASK: quality, cost and speed.",
     "ask": "Answer QUESTION with an artifact, and show the passages that support the answer.",
     "audit": "Show what stands behind an answer: passages, documents, artifact, verdict and labels.",
     "check": "Check the health of the labels and the corpus of TASK.",

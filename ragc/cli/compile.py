@@ -103,7 +103,7 @@ def command(  # noqa: PLR0913  the flags of the product's main command
             dry_run=dry_run,
             exact=exact,
             on_event=reporter.event,
-            on_second_interrupt=_leave_at_once,
+            on_second_interrupt=leave_at_once,
         )
     if as_json:
         emit(result.as_json())
@@ -170,7 +170,7 @@ def _seen(event: Working) -> str:
     return ", ".join(parts)
 
 
-def _leave_at_once() -> None:
+def leave_at_once() -> None:
     """The second Ctrl-C: nothing that was received is lost, and the same command goes on from here."""
     note("left at once; the same command goes on from here")
     os._exit(130)

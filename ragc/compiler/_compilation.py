@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ragc.evaluation import Outcome
     from ragc.models import Gateway, RunChanges, RunState
 
-_STATES: dict[Stopped | None, RunState] = {
+STATES: dict[Stopped | None, RunState] = {
     None: "sealed",
     "budget": "budget",
     "time": "time",
@@ -104,7 +104,7 @@ class Compilation:
             self._note("interrupted" if interrupted else "failed")
             self._log_unsealed("interrupted" if interrupted else redact(str(error)), failed=not interrupted)
             raise
-        self._note(_STATES[result.stopped], artifact=result.id)
+        self._note(STATES[result.stopped], artifact=result.id)
         if result.artifact is None:
             self._log_unsealed(f"stopped: {result.stopped}", failed=result.stopped == "errors")
         return result

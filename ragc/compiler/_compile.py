@@ -80,7 +80,7 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
         raise RagcError(f'task "{chosen.name}" has no optimizer: set one in [tool.ragc.tasks.{chosen.name}]')
     function = load_optimizer(found, name)
     values = optimizer_settings(function, settings or {})
-    caps = Budget() if replay else _caps(chosen.budget, budget or {})
+    caps = Budget() if replay else caps_of(chosen.budget, budget or {})
     check_target(target or found.compiled_path(chosen))
     started = time.perf_counter()
     opened: list[Opened] = []
@@ -130,7 +130,7 @@ def compile(  # noqa: PLR0913  the public name of what the product does, and its
             return result
 
 
-def _caps(configured: Budget, given: Mapping[str, Any]) -> Budget:
+def caps_of(configured: Budget, given: Mapping[str, Any]) -> Budget:
     """The configured budget with the caps that were given. Raises ConfigError for one of another name, or no cap."""
     for name in given:
         if name not in Budget.model_fields:

@@ -175,24 +175,25 @@ def estimate(  # noqa: PLR0913  what a run is made of
     test: int,
     already: float,
     is_pilot: bool,
-    plain_test: int | None = None,
+    plain: int | None = None,
     most: PerQuestion | None = None,
     margin: Amounts = NOTHING,
 ) -> Estimate:
     """The whole run from what one question takes; `already` is the number of questions that the pilot answered.
 
-    `test` is how many test questions the candidate answers, and `plain_test` (default: as many) the uncompiled program.
-    `most` is the same for a dear question; `margin` what one call is
+    `validation` and `test` are the questions that a candidate answers, and `plain` those that the uncompiled program
+    does (default: the same). `most` is the same for a dear question; `margin` what one call is
     reserved at, which the search's last one needs free, and the test's.
     """
     plan = work or Work(training=0, candidates=1)
     high = most or one
-    plain = validation + plan.training + (test if plain_test is None else plain_test)
+    base = plan.training + (validation + test if plain is None else plain)
     shown = plan.candidates * validation + test
-    runs = plain + shown
-    dear = plain + plan.dearer * shown
-    fewest = plain + min(1, plan.candidates) * validation + test
-    least = plain + plan.dearer * (min(1, plan.candidates) * validation + test)
+    runs = base + shown
+    dear = base + plan.dearer * shown
+    one_candidate = min(1, plan.candidates) * validation + test
+    fewest = base + one_candidate
+    least = base + plan.dearer * one_candidate
     smallest: dict[str, float] = {
         "calls": math.ceil(fewest * high.calls),
         "input_tokens": math.ceil(least * high.input_tokens) + 2 * math.ceil(plan.dearer * margin.input_tokens),
@@ -203,7 +204,7 @@ def estimate(  # noqa: PLR0913  what a run is made of
         usd = (runs * one.usd, dear * high.usd)
         smallest["usd"] = least * high.usd + 2 * plan.dearer * float(margin.usd)
     if one.seconds is not None:
-        seconds = ((runs - already) * one.seconds, (plain - already + SLOWER * shown) * one.seconds)
+        seconds = ((runs - already) * one.seconds, (base - already + SLOWER * shown) * one.seconds)
         smallest["seconds"] = math.ceil(fewest * one.seconds)
     return Estimate(
         runs=runs,

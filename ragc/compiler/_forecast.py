@@ -52,6 +52,11 @@ class Forecast:
     tests_baseline: bool
     """Whether the uncompiled program answers the test split, beside the candidate if there is a search."""
     is_searched: bool = True
+    scores_baseline: bool = True
+    """Whether the uncompiled program's validation is to be paid; False: another search of the same run has."""
+
+    has_margin: bool = True
+    """Whether the smallest budget holds the worst case of a call beside it: once for all that share a budget."""
 
     @property
     def first(self) -> tuple[Example, ...]:
@@ -128,6 +133,12 @@ class Forecast:
         names = dict.fromkeys(() if self.work is None else self.work.rerankers)
         return [name for name in names if name not in self.own_rerankers for _ in range(times)]
 
+    @property
+    def _plain_runs(self) -> int:
+        """How often the uncompiled program is run; one that is not searched answers the pilot's questions beside."""
+        asked = len(self.validation if self.is_searched else self.first) if self.scores_baseline else 0
+        return asked + (self.tested if self.tests_baseline else 0)
+
     def _estimate(self, one: PerQuestion, *, already: int, most: PerQuestion | None = None) -> Estimate:
         own = self.bench.rankings_take(self.own_rerankers)
         plan = estimate(
@@ -135,11 +146,11 @@ class Forecast:
             self.work if self.is_searched else NO_SEARCH,
             validation=len(self.validation) if self.is_searched else 0,
             test=self.tested if self.is_searched else 0,
-            plain_test=self.tested if self.tests_baseline else 0,
-            already=already if self.is_searched else 0,
+            plain=self._plain_runs,
+            already=already,
             is_pilot=most is not None,
             most=None if most is None else without_rankings(most, own),
-            margin=self.bench.gateway.dearest,
+            margin=self.bench.gateway.dearest if self.has_margin else Amounts(),
         )
         splits = self.bench.labelled.splits
         training = len(splits.train) if self.is_searched else 0

@@ -79,6 +79,11 @@ def identify(
         **judge_identity(project, task),
         **_rerankers(settings.rerankers),
     }
+    return identity_of(components)
+
+
+def identity_of(components: Mapping[str, Any]) -> Identity:
+    """The identity that these inputs make."""
     plain = json.loads(canonical_json(components))  # as the journal has it
     return Identity(digest(canonical_json(plain)), plain)
 

@@ -68,7 +68,7 @@ def describe_test(
     if judged is not None:
         lines.append(judged.sentence)
     if before.latency_p95 is not None and after.latency_p95 is not None:
-        speed = f"{_latency(before.latency_p95)} → {_latency(after.latency_p95)} p95"
+        speed = f"{describe_latency(before.latency_p95)} → {describe_latency(after.latency_p95)} p95"
         tokens = f"{before.input_tokens_per_question or 0:.0f} → {after.input_tokens_per_question or 0:.0f}"
         lines.append(f"{speed},  {tokens} input tokens a question")
     lines.append(too_often(openings) or f"the test split was opened {in_times(openings)}")
@@ -109,5 +109,6 @@ def _p(value: float) -> str:
     return "p < .001" if value < 0.001 else f"p = {value:.3f}".replace("0.", ".", 1)
 
 
-def _latency(seconds: float) -> str:
+def describe_latency(seconds: float) -> str:
+    """Seconds of model time, as they are printed."""
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -59,7 +59,9 @@ def seal_result(  # noqa: PLR0913  all that a run found
     Raises ArtifactError or RagcError when the artifact cannot be written; the previous one is whole then.
     """
     chosen = candidate if candidate is not None and result.sealed == "candidate" else run.baseline
-    content = _content(bench, run, result, chosen, optimizer, test)
+    content = content_of(
+        bench, result, chosen, optimizer, test, candidates=run.candidates, baseline_state=run.baseline.state
+    )
     place, line = _place(bench, result) if target is None else (target, None)
     sealed = seal(content, place)
     if place == bench.project.compiled_path(bench.task):
@@ -102,14 +104,17 @@ def _shown(path: Path, bench: Bench) -> Path:
     return path.resolve().relative_to(root) if path.resolve().is_relative_to(root) else path
 
 
-def _content(
+def content_of(
     bench: Bench,
-    run: Run,
     result: CompileResult,
     chosen: Candidate,
-    optimizer: dict[str, Any],
+    optimizer: dict[str, Any] | None,
     test: Sequence[Example],
+    *,
+    candidates: Sequence[Candidate] = (),
+    baseline_state: dict[str, Any],
 ) -> Content:
+    """Everything that goes into the artifact of `chosen`; `candidates` is everything that was tried beside it."""
     project, task = bench.project, bench.task
     program = type(chosen.program)
     comparison = result.comparison
@@ -177,12 +182,12 @@ def _content(
             "detectable_gain": result.detectable_gain,
             "openings": result.openings,
         },
-        candidates=tuple(_candidate(one) for one in run.candidates),
+        candidates=tuple(_candidate(one) for one in candidates),
         questions=questions,
         passages=sources_of(tested.values()),
         quoted=quoted_documents(chosen.state, bench.labelled.corpus),
         documents={document.id: document.digest for document in bench.labelled.corpus.documents},
-        baseline_settings=tried_settings(run.baseline.state),
+        baseline_settings=tried_settings(baseline_state),
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ragc.evaluation._power import design_effect, detectable_gain, questions_needed
     from ragc.evaluation._rankings import MEASURES, Order, Ranked, Rankings, Setting, held, rank
     from ragc.evaluation._recall import Recall, recall_of
+    from ragc.evaluation._side_by_side import Side, side_by_side
     from ragc.evaluation._statistics import Comparison, compare_arms, compare_paired
     from ragc.evaluation.metrics import METRICS, Measure, Metric, Score, load_metric
 
@@ -50,6 +51,7 @@ _HOME = {
     "Score": "metrics",
     "Setting": "_rankings",
     "Taken": "_evaluation",
+    "Side": "_side_by_side",
     "TooManyErrors": "_pending",
     "Traced": "_evaluator",
     "clusters_of": "_clusters",
@@ -67,6 +69,7 @@ _HOME = {
     "questions_needed": "_power",
     "rank": "_rankings",
     "recall_of": "_recall",
+    "side_by_side": "_side_by_side",
 }
 
 __all__ = [
@@ -93,6 +96,7 @@ __all__ = [
     "Recall",
     "Score",
     "Setting",
+    "Side",
     "Taken",
     "TooManyErrors",
     "Traced",
@@ -111,6 +115,7 @@ __all__ = [
     "questions_needed",
     "rank",
     "recall_of",
+    "side_by_side",
 ]
 
 

@@ -125,6 +125,10 @@ class Evaluator:
         """Like `begin`, with DSPy's trace of each run, in example order; `close` what is not read to its end."""
         return self._pool.begin(lambda example: self._attempt(program, example, trace=True), examples)
 
+    def answer(self, program: dspy.Module, example: Example) -> Outcome:
+        """Runs `program` on one example, in this thread. Raises what ends a run, see `evaluate`."""
+        return self._attempt(program, example).outcome
+
     def cancel(self) -> None:
         """Cancels what was begun and has not started, and waits for what is in flight."""
         self._pool.clear()

@@ -90,12 +90,17 @@ class Pending:
         self._refuse_too_many_errors()
 
     def _refuse_too_many_errors(self) -> None:
-        count = len(self.outcomes)
-        if count < ERRORS_FROM or self._errors <= self._max_error_rate * count:
-            return
-        last = next(outcome.error for outcome in reversed(self.outcomes) if outcome.error is not None)
-        raise TooManyErrors(
-            f"{self._errors} of {count} examples ended in an error (max_error_rate is {self._max_error_rate:g}); "
-            f"the last one: {last}",
-            self.outcomes,
-        )
+        error = too_many_errors(self.outcomes, self._errors, self._max_error_rate)
+        if error is not None:
+            raise error
+
+
+def too_many_errors(outcomes: Sequence[Outcome], errors: int, rate: float) -> TooManyErrors | None:
+    """What ends an evaluation of whose outcomes so far as many are errors, where that is a larger share than `rate`."""
+    count = len(outcomes)
+    if count < ERRORS_FROM or errors <= rate * count:
+        return None
+    last = next(outcome.error for outcome in reversed(outcomes) if outcome.error is not None)
+    return TooManyErrors(
+        f"{errors} of {count} examples ended in an error (max_error_rate is {rate:g}); the last one: {last}", outcomes
+    )

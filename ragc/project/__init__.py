@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ragc.project._explain import nearest
     from ragc.project._load import load_object, load_optimizer, load_program
     from ragc.project._options import function_settings, optimizer_settings
-    from ragc.project._read import settings_alone
+    from ragc.project._read import arm_settings, settings_alone
     from ragc.project._settings import (
         ArmSettings,
         Budget,
@@ -47,6 +47,7 @@ _HOME = {
     "Settings": "_settings",
     "TaskSettings": "_settings",
     "function_settings": "_options",
+    "arm_settings": "_read",
     "load_object": "_load",
     "load_optimizer": "_load",
     "load_program": "_load",
@@ -71,6 +72,7 @@ __all__ = [
     "RerankerSettings",
     "Settings",
     "TaskSettings",
+    "arm_settings",
     "function_settings",
     "load_object",
     "load_optimizer",

@@ -14,7 +14,7 @@ from ragc._messages import shown_path
 from ragc._secrets import has_password
 from ragc.errors import ConfigError
 from ragc.project._explain import explain
-from ragc.project._settings import EmbedderSettings, ModelSettings, Settings
+from ragc.project._settings import ArmSettings, EmbedderSettings, ModelSettings, Settings
 
 _Model = TypeVar("_Model", ModelSettings, EmbedderSettings)
 
@@ -81,6 +81,16 @@ def _read_word(key: str, value: str) -> str:
     except ValidationError as error:
         raise explain(error, Settings, {key: value}, f"RAGC_{key.upper()}", "") from error
     return word
+
+
+def arm_settings(values: Mapping[str, Any], name: str, source: str) -> ArmSettings:
+    """Return one arm of a comparison, checked as the file's are. Raises ConfigError, in which `source` is the flag."""
+    if "name" in values:
+        raise ConfigError(f'{source}: key "name": an arm has its name from elsewhere')
+    try:
+        return ArmSettings.model_validate({**values, "name": name})
+    except ValidationError as error:
+        raise explain(error, ArmSettings, dict(values), source, "") from error
 
 
 def read_model(value: str, kind: type[_Model], configured: _Model, source: str) -> _Model:

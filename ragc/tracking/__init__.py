@@ -1,8 +1,8 @@
-"""Tracking: a compile run as an MLflow run. The only room that imports mlflow."""
+"""Tracking: a compile run, or a comparison, as MLflow runs. The only room that imports mlflow."""
 
 from __future__ import annotations
 
-from ragc.tracking._log import LABEL, log_compile, log_unsealed
-from ragc.tracking._said import Unsealed
+from ragc.tracking._log import LABEL, log_compare, log_compile, log_unsealed
+from ragc.tracking._said import Compared, ComparedArm, Unsealed
 
-__all__ = ["LABEL", "Unsealed", "log_compile", "log_unsealed"]
+__all__ = ["Compared", "ComparedArm", "LABEL", "Unsealed", "log_compare", "log_compile", "log_unsealed"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ragc._secrets import hide_password, redact
 from ragc.tracking._client import connect, experiment, now, quiet, unreachable
-from ragc.tracking._said import Said, Unsealed, of_compile, of_unsealed
+from ragc.tracking._said import Compared, Said, Unsealed, of_comparison, of_compile, of_unsealed
 
 if TYPE_CHECKING:
     from ragc.artifact import Content
@@ -33,7 +33,23 @@ def log_unsealed(*, uri: str, root: Path, run: Unsealed) -> list[str]:
     return _tell(uri, root, lambda: of_unsealed(run), "")
 
 
+def log_compare(*, uri: str, root: Path, study: Compared) -> list[str]:
+    """Logs a comparison: a run of its own, and below it one an arm. Otherwise like `log_compile`."""
+
+    def log() -> None:
+        parent, arms = of_comparison(study)
+        run = _log(uri, root, parent)
+        for arm in arms:
+            _log(uri, root, arm, parent=run)
+
+    return _told(uri, log, "; the arms are sealed all the same")
+
+
 def _tell(uri: str, root: Path, said: Callable[[], Said], consolation: str) -> list[str]:
+    return _told(uri, lambda: _log(uri, root, said()), consolation)
+
+
+def _told(uri: str, log: Callable[[], object], consolation: str) -> list[str]:
     if uri == OFF:
         return []
     hide_password(uri)
@@ -42,15 +58,17 @@ def _tell(uri: str, root: Path, said: Callable[[], Said], consolation: str) -> l
         return [f"not tracked: {down}{consolation}"]
     try:
         with quiet():
-            _log(uri, root, said())
+            log()
     except Exception as error:  # noqa: BLE001  whatever MLflow raises, the run is sealed and must not fail for it
         text = redact(" ".join(str(error).split()))[:200]
         return [f"not tracked at {redact(uri)}: {type(error).__name__}: {text}"]
     return []
 
 
-def _log(uri: str, root: Path, said: Said) -> None:
+def _log(uri: str, root: Path, said: Said, *, parent: str | None = None) -> str:
+    """Logs one run, below `parent` where it has one, and returns its id."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
     client = connect(uri, root)
     end = now()
@@ -59,13 +77,14 @@ def _log(uri: str, root: Path, said: Said) -> None:
         start_time=end - round(1000 * said.seconds),
         run_name=said.name,
     )
-    run_id, status = run.info.run_id, "FAILED"
+    run_id, status = str(run.info.run_id), "FAILED"
+    tags = {**said.tags, **({} if parent is None else {MLFLOW_PARENT_RUN_ID: parent})}
     try:
         client.log_batch(
             run_id,
             metrics=[Metric(key, value, end, step) for key, value, step in said.metrics][:1000],
             params=[Param(key, value[:6000]) for key, value in said.params.items()][:100],
-            tags=[RunTag(key, value) for key, value in said.tags.items()][:100],
+            tags=[RunTag(key, value) for key, value in tags.items()][:100],
         )
         if said.fingerprints:
             client.log_inputs(
@@ -83,3 +102,4 @@ def _log(uri: str, root: Path, said: Said) -> None:
         status = said.status
     finally:
         client.set_terminated(run_id, status=status, end_time=end)
+    return run_id

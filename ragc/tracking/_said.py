@@ -6,6 +6,7 @@ both put `test.baseline`, `test.compiled` and `test.difference` first, and nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,35 @@ class Unsealed:
     candidates: Sequence[Candidate] = ()
     cost: Json = field(default_factory=dict)
     """`usd`, `calls`, `input_tokens`, `output_tokens`: as of the artifact's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedArm:
+    """One arm of a comparison."""
+
+    name: str
+    figures: Json
+    """What `ragc compare --json` prints of it."""
+    folder: Path | None = None
+    """Its artifact; None where it has none, or several."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A comparison, of which each arm is a run of its own."""
+
+    task: str
+    experiment: str
+    metric: str
+    baseline: str
+    sentence: str
+    """The verdict."""
+    seconds: float
+    stopped: str | None
+    seed: int
+    repeats: int
+    cost: Json
+    arms: Sequence[ComparedArm] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +144,79 @@ def of_unsealed(run: Unsealed) -> Said:
     )
 
 
+def of_comparison(run: Compared) -> tuple[Said, list[Said]]:
+    """Return the parent run of a comparison, and one run an arm."""
+    status: Status = "FINISHED" if run.stopped is None else _ENDED.get(run.stopped, "KILLED")
+    named = {"experiment": run.experiment, "baseline": run.baseline, "metric": run.metric, "repeats": run.repeats}
+    scores = [(f"test.{arm.name}", arm.figures.get("score")) for arm in run.arms]
+    parent = Said(
+        task=run.task,
+        name=redact(f"compare {run.experiment}"),
+        status=status,
+        seconds=run.seconds,
+        params=_params({**named, "seed": run.seed}, None, {}),
+        metrics=[
+            *((_plain(name), float(score), 0) for name, score in scores if score is not None),
+            *_spent(run.cost),
+        ],
+        tags=_tags(
+            {
+                "ragc.task": run.task,
+                "ragc.experiment": run.experiment,
+                "ragc.stopped": run.stopped,
+                "mlflow.note.content": run.sentence,
+            },
+            source="ragc compare",
+        ),
+    )
+    return parent, [_of_arm(run, arm) for arm in run.arms]
+
+
+def _of_arm(run: Compared, arm: ComparedArm) -> Said:
+    told, failed = arm.figures, arm.figures.get("error") is not None
+    single = {
+        key: value for key, value in told.items() if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return Said(
+        task=run.task,
+        name=redact(arm.name),
+        status="FAILED" if failed else "FINISHED",
+        seconds=0.0,
+        params=_params(
+            {
+                **{name: told.get(name) for name in ("program", "model", "optimizer")},
+                **{f"arm.{key}": value for key, value in (told.get("settings") or {}).items()},
+            },
+            None,
+            {},
+        ),
+        metrics=[
+            *((f"test.{key}", float(value), 0) for key, value in single.items()),
+            *_spent(told.get("cost") or {}),
+        ],
+        tags=_tags(
+            {
+                "ragc.task": run.task,
+                "ragc.experiment": run.experiment,
+                "ragc.arm": arm.name,
+                "ragc.verdict": told.get("verdict"),
+                "ragc.error": told.get("error"),
+            },
+            source="ragc compare",
+        ),
+        folder=arm.folder,
+    )
+
+
+def _spent(cost: Json) -> Iterator[tuple[str, float, int]]:
+    return ((f"total.{key}", float(value), 0) for key, value in cost.items() if value is not None)
+
+
+def _plain(name: str) -> str:
+    """A name as MLflow takes it for a metric."""
+    return re.sub(r"[^\w./ -]", "_", name)
+
+
 def _short(model: str | None) -> str:
     """The model's name without its provider."""
     return (model or "no model").rpartition("/")[2]
@@ -166,9 +269,9 @@ def _params(named: Json, optimizer: Json | None, chunking: Json) -> dict[str, st
     return {key: str(redact_json(str(value))) for key, value in params.items() if value is not None}
 
 
-def _tags(tags: Json) -> dict[str, str]:
+def _tags(tags: Json, source: str = "ragc compile") -> dict[str, str]:
     return {
-        "mlflow.source.name": "ragc compile",
+        "mlflow.source.name": source,
         "mlflow.source.type": "LOCAL",
         **{key: redact(str(value)) for key, value in tags.items() if value},
     }

@@ -17,6 +17,7 @@ REPOSITORY = PACKAGE.parent
 # A room may import itself and what stands below it.
 ORDER = [
     "cli",
+    "comparison",
     "compiler",
     "tracking",
     "advise",

@@ -58,16 +58,23 @@ class SharedGateway(Gateway):
             finally:
                 self._loose[name] += calls
 
-    def used_by(self, name: str) -> Usage:
-        """What the complete steps of a party used, and its calls between them, each response counted once."""
-        stepped = {id(call) for step in self._begun[name] for _, call in step.used}
-        calls = [call for step in self._done[name] for _, call in step.used]
-        calls += [call for call in self._loose[name] if id(call) not in stepped]
+    def used_by(self, *names: str) -> Usage:
+        """What the complete steps of parties used, and their calls between them, each response counted once."""
+        calls = []
+        for name in names:
+            stepped = {id(call) for step in self._begun[name] for _, call in step.used}
+            calls += [call for step in self._done[name] for _, call in step.used]
+            calls += [call for call in self._loose[name] if id(call) not in stepped]
         return total({call.key: call for call in calls if call.has_response}.values())
 
     def stop_again_at(self, stops: Sequence[StopAt]) -> None:
         """Stop the run where it was stopped before, at each of these places."""
         self._stops = list(stops)
+
+    @property
+    def stops_here(self) -> bool:
+        """Whether the run is to stop again where it now stands."""
+        return bool(self._stops) and self._stops[0].step <= self.position
 
     # -- what is the party's own
 

@@ -60,7 +60,7 @@ def _complete(words: str, cwd: Path) -> list[str]:
 
 
 def test_commands_complete(tmp_path: Path) -> None:
-    assert _complete("ragc comp", tmp_path) == ["compile"]
+    assert _complete("ragc comp", tmp_path) == ["compile", "compare"]
 
 
 def test_tasks_complete(project: Path) -> None:

@@ -125,7 +125,8 @@ def test_configuration_in_another_encoding(make_project: MakeProject, tmp_path: 
         ("[tool.ragc]\nembeder = 1", '[tool.ragc] key "embeder": unknown key, did you mean "embedder"?'),
         (
             "[tool.ragc]\nxyz = 1",
-            "known are audit, embedder, experiments, lm, redact, rerankers, store, tasks, teacher, tracking",
+            "known are audit, development, embedder, experiments, judge, lm, prices, redact, rerankers, store, tasks, "
+            "teacher, tracking",
         ),
         (
             '[tool.ragc]\nlm = { model = "a/b", base_ur = "x" }',
