@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ragc.advise import SHARES, Compiled, Curve, draw_curve
 from ragc.compiler._bench import Bench, open_bench
-from ragc.compiler._compile import _caps
+from ragc.compiler._compile import caps_of
 from ragc.compiler._estimate import refuse_unfundable
 from ragc.compiler._events import Finished, OnEvent, ignore
 from ragc.compiler._history import Opened, identify, only_run, open_run
@@ -89,7 +89,7 @@ def learning_curve(
         raise RagcError(f'task "{chosen.name}" has no optimizer: set one in [tool.ragc.tasks.{chosen.name}]')
     function = load_optimizer(project, name)
     values = optimizer_settings(function, settings or {})
-    caps = _caps(chosen.budget, budget or {})
+    caps = caps_of(chosen.budget, budget or {})
     opened: list[Opened] = []
 
     def gateway_for(labelled: Labelled, program: type[dspy.Module]) -> Gateway:
