@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
-    from ragc.evaluation.judge._agreement import FEWEST, Agreement, Opinion, agreement_of
+    from ragc.evaluation.judge._agreement import FEWEST, Agreement, Opinion, agreement_of, family
     from ragc.evaluation.judge._calibrate import calibrated
     from ragc.evaluation.judge._calibration import (
         NOT_CALIBRATED,
@@ -58,6 +58,7 @@ _HOME = {
     "agreement_of": "_agreement",
     "calibrated": "_calibrate",
     "calibration_beside": "_calibration",
+    "family": "_agreement",
     "find_calibration": "_calibration",
     "judgements_beside": "_judgements",
     "keep_calibration": "_calibration",
@@ -92,6 +93,7 @@ __all__ = [
     "agreement_of",
     "calibrated",
     "calibration_beside",
+    "family",
     "find_calibration",
     "judgements_beside",
     "keep_calibration",

@@ -43,7 +43,7 @@ class Agreement:
     """Cohen's κ, linearly weighted (Cohen 1968): 0 is chance, 1 agreement; None where one word was used for all."""
     kappa_low: float | None
     kappa_high: float | None
-    """95% interval (asymptotic; Fleiss, Cohen and Everitt 1969); None where they never disagree."""
+    """95% interval (asymptotic; Fleiss, Cohen and Everitt 1969); None where they never disagree, or κ cannot vary."""
     bias: float
     """Mean difference: above 0 the judge is kinder than people."""
     length_bias: float | None
@@ -95,14 +95,16 @@ def family(model: str) -> str:
 
 
 def _kappa(labels: Sequence[Level], words: Sequence[Level]) -> dict[str, float | None]:
+    import numpy as np
     from statsmodels.stats.inter_rater import cohens_kappa
 
     if len({*labels, *words}) == 1:  # nothing to agree on beyond chance
         return {"kappa": None, "kappa_low": None, "kappa_high": None}
     table = [[sum(p == r and j == c for p, j in zip(labels, words, strict=True)) for c in LEVELS] for r in LEVELS]
-    found = cohens_kappa(table, wt="linear")
-    if list(labels) == list(words):
-        return {"kappa": 1.0, "kappa_low": None, "kappa_high": None}
+    with np.errstate(divide="ignore", invalid="ignore"):  # a test of κ = 0, which is not read, divides by it
+        found = cohens_kappa(table, wt="linear")
+    if not found.std_kappa > 0:
+        return {"kappa": float(found.kappa), "kappa_low": None, "kappa_high": None}
     return {
         "kappa": float(found.kappa),
         "kappa_low": max(-1.0, float(found.kappa_low)),
