@@ -130,6 +130,7 @@ class Study:
     name: str
     """The artifact's id, or the experiment's name."""
     metric: str
+    """As it stands before a score, with a word on a judge that is not calibrated."""
     word: str
     """The verdict: `better`, `not shown`, `worse`, `not tested`."""
     sentence: str

@@ -71,9 +71,9 @@ _TOKENS = ("input_tokens_per_question", "input tokens a question")
 
 def figures(study: Study) -> Markup:
     """Every figure of every arm; and on validation where a search used it."""
-    parts = [_figures("test", study.arms, [arm.figures for arm in study.arms])]
+    parts = [_figures("test", study, [arm.figures for arm in study.arms])]
     if any(arm.validation for arm in study.arms):
-        parts.append(_figures("validation", study.arms, [arm.validation or {} for arm in study.arms]))
+        parts.append(_figures("validation", study, [arm.validation or {} for arm in study.arms]))
     shown = [element("div", part) for part in parts if part is not None]
     notes = [element("p", f"{arm.name}: {arm.note}", class_="quiet") for arm in study.arms if arm.note]
     return element(
@@ -87,13 +87,13 @@ def figures(study: Study) -> Markup:
     )
 
 
-def _figures(split: str, arms: Sequence[Arm], measured: Sequence[Mapping[str, Any]]) -> Markup | None:
+def _figures(split: str, study: Study, measured: Sequence[Mapping[str, Any]]) -> Markup | None:
     rows = [
-        (column.name, *(_with_interval(column, one) for one in measured))
+        (study.metric if column.key == "score" else column.name, *(_with_interval(column, one) for one in measured))
         for column in COLUMNS
         if any(one.get(column.key) is not None for one in measured)
     ]
-    return table((split, *(arm.name for arm in arms)), rows) if rows else None
+    return table((split, *(arm.name for arm in study.arms)), rows) if rows else None
 
 
 def _with_interval(column: Column, one: Mapping[str, Any]) -> str:
