@@ -10,7 +10,7 @@ from ragc.evaluation import RIGHT
 from ragc.report import _charts as charts
 from ragc.report._columns import COLUMNS, Column
 from ragc.report._html import Markup, element
-from ragc.report._study import Arm, Study
+from ragc.report._study import Study
 from ragc.report._views import modes_of
 from ragc.report._write import NONE, write
 
