@@ -8,8 +8,6 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dspy
-
 from ragc import tracking
 from ragc._messages import counted
 from ragc.comparison._contest import Contest
@@ -123,7 +121,7 @@ def compare(  # noqa: PLR0913  the public name of what a comparison does, and it
             replay=bool(replay),
         )
         stack.callback(contest.release)
-        stack.enter_context(dspy.context(callbacks=[*(dspy.settings.callbacks or ()), gateway.watcher]))
+        stack.enter_context(gateway.watching())
         stack.enter_context(Interrupts(gateway, on_second_interrupt))
         contest.prepare()
         result = contest.dry() if dry_run else contest.whole()

@@ -15,6 +15,7 @@ import dspy
 
 from ragc.models.gateway._calls import Call, Usage, total
 from ragc.models.gateway._gateway import Gateway
+from ragc.models.gateway._watch import Watcher
 
 if TYPE_CHECKING:
     from ragc.errors import RagcError
@@ -31,17 +32,33 @@ def current_party() -> str:
     return name
 
 
+class _Watcher(Watcher):
+    """Unlike `Watcher`: a model that is called past the gateway is a stranger to the party that called it."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._by_party: dict[str, dict[str, str]] = defaultdict(dict)
+        super().__init__(gateway)
+
+    @property
+    def _strangers(self) -> dict[str, str]:
+        return self._by_party[current_party()]
+
+    @_strangers.setter
+    def _strangers(self, none: dict[str, str]) -> None:
+        """Nobody has any yet."""
+
+
 class SharedGateway(Gateway):
     """See the module. Steps that are begun in a party's context are labelled with its name."""
 
     def __init__(self, *args: Any, **given: Any) -> None:
         self._refusals: dict[str, RagcError] = {}
-        self._past: dict[str, dict[str, None]] = defaultdict(dict)
         self._stops: list[StopAt] = []
         self._begun: dict[str, list[Step]] = defaultdict(list)
         self._done: dict[str, list[Step]] = defaultdict(list)
         self._loose: dict[str, list[Call]] = defaultdict(list)
         super().__init__(*args, **given)
+        self._watcher = _Watcher(self)
 
     @contextmanager
     def party(self, name: str) -> Iterator[None]:
@@ -87,15 +104,6 @@ class SharedGateway(Gateway):
     def fatal(self, error: RagcError | None) -> None:
         if error is not None:
             self._refusals[current_party()] = error
-
-    @property
-    def strangers(self) -> tuple[str, ...]:
-        """Models that this context's party called past the gateway."""
-        return tuple(self._past[current_party()])
-
-    def note_stranger(self, model: str) -> None:
-        """A call was made past this gateway, by this context's party."""
-        self._past[current_party()][model] = None
 
     # -- steps
 
