@@ -9,7 +9,7 @@ import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from ragc.evaluation import Evaluator, load_metric
-from ragc.evaluation.judge import AnswerJudge, Judge, StyleJudge, SupportJudge
+from ragc.evaluation.judge import SHARES, AnswerJudge, Judge, StyleJudge, SupportJudge
 from ragc.models import AsyncEngine, Engine, Gateway, PlainAdapter
 from ragc.project import ModelSettings
 
@@ -66,8 +66,9 @@ def scripted_judge(script: Script, gateway: Gateway | None = None) -> Judge:
 
 
 def graded(recall: object, precision: object, reasoning: str = "so it is") -> str:
-    """What a judge of answers writes."""
-    return f" {reasoning}\nRecall: {recall}\nPrecision: {precision}"
+    """What a judge of answers writes; a share of none, a quarter, half, three quarters or all as its word."""
+    said = [next((word for word, share in SHARES.items() if share == one), one) for one in (recall, precision)]
+    return f" {reasoning}\nRecall: {said[0]}\nPrecision: {said[1]}"
 
 
 def number_in(prompt: str) -> int:

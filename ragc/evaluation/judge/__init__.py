@@ -32,13 +32,14 @@ if TYPE_CHECKING:
         read_labels,
     )
     from ragc.evaluation.judge._levels import LEVELS, WORTH, Level, level_of
-    from ragc.evaluation.judge._programs import AnswerJudge, OffScale, StyleJudge, SupportJudge
+    from ragc.evaluation.judge._programs import SHARES, AnswerJudge, GradeAnswer, OffScale, StyleJudge, SupportJudge
 
 _HOME = {
     "Agreement": "_agreement",
     "AnswerJudge": "_programs",
     "Calibration": "_calibration",
     "FEWEST": "_agreement",
+    "GradeAnswer": "_programs",
     "Item": "_judgements",
     "JUDGED": "_judge",
     "Judge": "_judge",
@@ -51,6 +52,7 @@ _HOME = {
     "OffScale": "_programs",
     "Opinion": "_agreement",
     "Repeats": "_calibration",
+    "SHARES": "_programs",
     "StyleJudge": "_programs",
     "SupportJudge": "_programs",
     "WORTH": "_levels",
@@ -74,6 +76,7 @@ __all__ = [
     "AnswerJudge",
     "Calibration",
     "FEWEST",
+    "GradeAnswer",
     "Item",
     "JUDGED",
     "Judge",
@@ -86,6 +89,7 @@ __all__ = [
     "OffScale",
     "Opinion",
     "Repeats",
+    "SHARES",
     "StyleJudge",
     "SupportJudge",
     "WORTH",

@@ -60,7 +60,7 @@ def test_without_a_name_it_lists_what_there_is(run_ragc: RunRagc, tmp_path: Path
     result = run_ragc("add", "program", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert names == ["closed_book", "grounded", "reasoned"]
+    assert names == ["closed_book", "grounded", "judge", "reasoned"]
     assert "grounded     Retrieve, then answer from what was retrieved" in result.stdout
     listed = json.loads(run_ragc("add", "optimizer", "--json", cwd=tmp_path).stdout)["starters"]
     assert {"bootstrap", "labeled"} <= {starter["name"] for starter in listed}

@@ -24,7 +24,7 @@ def answers_and_judges(root: Path) -> Any:
 
     def script(asked: Asked) -> str:
         if "references" in asked.text:
-            value = 1.0 if sum(map(ord, asked.text.partition("## answer ## ]]")[2][:40])) % 2 else 0.2
+            value = "all" if sum(map(ord, asked.text.partition("## answer ## ]]")[2][:40])) % 2 else "some"
             return fields(reasoning="it says more", recall=value, precision=value)
         for example in examples:
             if example["question"] in asked.text:

@@ -148,3 +148,35 @@ def test_a_cap_that_judging_would_pass_is_refused_before_anything_is_paid(
     with pytest.raises(ragc.BudgetError, match="cannot fund baseline, one candidate and the final test"):
         ragc.compile(project=judged_project, budget={"calls": 50})
     assert len(hosted_model.requests) <= 10
+
+
+def test_a_judge_is_compiled_like_any_program_and_is_another_judge_then(
+    judged_project: Path, hosted_model: Provider, tmp_path: Path
+) -> None:
+    judging = open_judging(project=judged_project)
+    labels = tmp_path / "labels.jsonl"
+    labels_for({"items": [item.shown() for item in judging.items]}, labels, 33)
+    judging.take(labels)
+    export_judgements(judged_project / "data" / "judge.jsonl", project=judged_project)
+    with (judged_project / "pyproject.toml").open("a") as file:
+        file.write(
+            '\n[tool.ragc.tasks.judge]\nprogram = "programs.judge:Judge"\ncorpus = "data/allotments/corpus"\n'
+            'examples = "data/judge.jsonl"\nmetric = "exact_match"\noptimizer = "bootstrap"\n'
+        )
+    compiled = ragc.compile("judge", project=judged_project, settings={"candidates": "1"})
+    assert compiled.artifact is not None and compiled.baseline is not None and compiled.baseline.errors == 0
+    plain = ragc.evaluate("allotments", project=judged_project, uncompiled=True)
+    file = judged_project / "pyproject.toml"
+    text = file.read_text("utf-8").replace('"semantic_f1"', "\"semantic_f1(judge='compiled/judge')\"")
+    file.write_text(text, "utf-8")
+    own = ragc.evaluate("allotments", project=judged_project, uncompiled=True)
+    assert plain.judged is not None and own.judged is not None
+    assert own.evaluation.n == plain.evaluation.n
+    assert compiled.sealed == "candidate"
+    assert own.judged.prompt != plain.judged.prompt
+    judged = [asked for asked in hosted_model.requests if "references" in asked.text]
+    assert len(judged[-1].messages) > len(judged[0].messages)  # with demonstrations
+    text = text.replace("compiled/judge", "compiled/nothing")
+    file.write_text(text, "utf-8")
+    with pytest.raises(ragc.ArtifactError, match="compiled/nothing"):
+        ragc.evaluate("allotments", project=judged_project, uncompiled=True)

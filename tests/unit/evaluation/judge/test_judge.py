@@ -37,7 +37,7 @@ def test_a_judge_that_finds_nothing_in_common_gives_0() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [graded(7, 1), graded(-0.1, 1), graded("nan", 1), graded("much", 1), "nothing of the kind"]
+    "wrong", [graded(0.7, 1), graded(7, 1), graded("much", 1), graded("nan", 1), "nothing of the kind"]
 )
 def test_a_judge_off_its_scale_is_asked_once_more_and_then_gives_no_score(wrong: str) -> None:
     asked: list[str] = []
