@@ -23,7 +23,7 @@ class Point:
     """Training labels that the optimizer saw."""
     score: float | None
     ci_low: float | None
-    """95% bootstrap interval of the mean score over clusters; None where all scores are equal or too few."""
+    """95% bootstrap interval of the mean score over clusters; None with fewer than two."""
     ci_high: float | None
     n: int
     stopped: str | None = None

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 def mean_interval(
     evaluation: Evaluation, *, clusters: Clusters | None = None, seed: int = 0
 ) -> tuple[float, float] | None:
-    """Return the 95% bootstrap interval (BCa) of the mean score, 0 to 1; clusters of questions are drawn whole.
+    """Return the 95% bootstrap interval of the mean score, 0 to 1 (`ratio_interval`); clusters are drawn whole.
 
-    Errors are left out, as they are of the score. None with fewer than two clusters or where all clusters score alike:
-    then the scores say nothing about how far the mean may be off.
+    Errors are left out, as they are of the score. None with fewer than two clusters.
     """
     import numpy as np
 
@@ -29,7 +28,5 @@ def mean_interval(
     where = [place[name] for name in names]
     sums = np.bincount(where, weights=list(scores.values())).astype(np.float64)
     sizes = np.bincount(where)
-    if np.ptp(sums / sizes) == 0:
-        return None
-    low, high = ratio_interval(sums, sizes, np.random.default_rng([seed, 2]))
+    low, high = ratio_interval(sums, sizes, np.random.default_rng([seed, 2]), lowest=0.0)
     return float(low), float(high)
