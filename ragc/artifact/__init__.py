@@ -4,6 +4,7 @@
       manifest.json   schema version, id and what it is made of, a hash of every other file and of itself
       state.json      instructions, demonstrations, retrieval settings
       corpus.json     the documents that it was compiled on, by id and digest
+      answers.json    what the program answered to the test questions, before compiling and after
       source/         the program's own source, with the project modules that it imports
       card.md         the same for a person
       report.html     one self-contained page
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ragc.artifact._seal import Sealed, check_target, refuse_secrets, seal
     from ragc.artifact._sources import collect_sources
     from ragc.artifact._status import Moved, Status, status
+    from ragc.artifact._suspects import Suspect, find_suspects
     from ragc.artifact.answers._audit import Audit, audit
     from ragc.artifact.answers._shown import audit_details, audit_rows
 
@@ -48,6 +50,7 @@ _HOME = {
     "Outdated": "_quotes",
     "Sealed": "_seal",
     "Status": "_status",
+    "Suspect": "_suspects",
     "Verified": "_manifest",
     "audit": "answers._audit",
     "audit_details": "answers._shown",
@@ -56,6 +59,7 @@ _HOME = {
     "chosen_lm": "_home",
     "collect_sources": "_sources",
     "drift": "_drift",
+    "find_suspects": "_suspects",
     "glance": "_glance",
     "is_tested": "_glance",
     "last_evaluated": "_evaluated",
@@ -91,6 +95,7 @@ __all__ = [
     "Outdated",
     "Sealed",
     "Status",
+    "Suspect",
     "Verified",
     "audit",
     "audit_details",
@@ -99,6 +104,7 @@ __all__ = [
     "chosen_lm",
     "collect_sources",
     "drift",
+    "find_suspects",
     "glance",
     "is_tested",
     "last_evaluated",

@@ -31,6 +31,8 @@ CARD = "card.md"
 REPORT = "report.html"
 CORPUS = "corpus.json"
 """The documents that it was compiled on; artifacts that are older than this have none."""
+ANSWERS = "answers.json"
+"""What both programs answered to the test questions; artifacts that are older than this, or not tested, have none."""
 DIGITS = 16
 """How much of a document's digest stands there: 64 bits tell two versions of a document apart."""
 SOURCE = "source/"

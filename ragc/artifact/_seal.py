@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from ragc.artifact import _card
 from ragc.artifact._content import Candidate, Content
 from ragc.artifact._folder import replace_folder
 from ragc.artifact._manifest import (
+    ANSWERS,
     CARD,
     CORPUS,
     DIGITS,
@@ -36,6 +37,7 @@ from ragc.artifact._manifest import (
 )
 from ragc.artifact._study import study_of
 from ragc.errors import ArtifactError
+from ragc.report import Question
 from ragc.report import render as render_report
 
 
@@ -152,6 +154,7 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
         CARD: _card.render(manifest, content.state).encode("utf-8"),
         REPORT: render_report(study_of(manifest, content)).encode("utf-8"),
         **({CORPUS: _documents(content.documents)} if content.documents else {}),
+        **({ANSWERS: _answers(content.questions)} if content.questions else {}),
         **{SOURCE + path: data for path, data in content.sources.items()},
     }
     document["files"] = {name: digest(data) for name, data in files.items()}
@@ -160,6 +163,15 @@ def _files(content: Content, target: Path) -> dict[str, bytes]:
 
 def _documents(digests: Mapping[str, str]) -> bytes:
     return pretty({"documents": {id_: digests[id_][:DIGITS] for id_ in sorted(digests)}})
+
+
+def _answers(questions: Sequence[Question]) -> bytes:
+    """What each program answered, cleaned as all that is told is: an answer may quote a key."""
+    given = {
+        one.id: {"question": one.question, "given": {arm: answer.text for arm, answer in one.given.items()}}
+        for one in questions
+    }
+    return pretty({"answers": redact_json(given)})
 
 
 def _place(table: Mapping[str, Any], name: str) -> dict[str, Any]:

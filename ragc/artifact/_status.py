@@ -85,8 +85,10 @@ class Status:
     """Why it is time to compile again, a line each."""
     late: str | None = None
     """Why it is time to evaluate again."""
+    openings: int = 0
+    """How often the test split was opened."""
     notes: tuple[str, ...] = ()
-    """What cannot be told, and why."""
+    """What cannot be told, and why; and that the test split was opened too often."""
 
 
 def status(project: Project, task: TaskSettings) -> Status:
@@ -106,6 +108,7 @@ def status(project: Project, task: TaskSettings) -> Status:
     made = datetime.fromisoformat(str(verified.manifest.built["time"]))
     notes: list[str] = []
     moved, index = _looked(project, task, verified, notes)
+    openings = _opened(project, task, notes)
     seen = Status(
         task=task.name,
         path=path,
@@ -116,9 +119,23 @@ def status(project: Project, task: TaskSettings) -> Status:
         moved=moved,
         drift=found,
         index=index,
+        openings=openings,
     )
     due = tuple(reason for rule in RULES if (reason := rule(seen)) is not None)
     return Status(**{**vars(seen), "due": due, "late": _evaluated_long_ago(seen), "notes": tuple(notes)})
+
+
+def _opened(project: Project, task: TaskSettings, notes: list[str]) -> int:
+    from ragc.data import openings_beside, read_openings
+
+    try:
+        openings = read_openings(openings_beside(project.splits_path(task)))
+    except RagcError as error:
+        notes.append(str(error))
+        return 0
+    if openings.warning is not None:
+        notes.append(openings.warning)
+    return openings.count
 
 
 def _evaluated_long_ago(seen: Status) -> str | None:

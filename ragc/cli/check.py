@@ -12,10 +12,8 @@ from ragc.cli._terminal import emit, json_option, project_option, row, task_argu
 from ragc.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from ragc.data import Health, Lost
+    from ragc.data import Lost, Renewal
 
-MOST_NAMED = 10
-"""Of each kind of thing, as many are named; the others are counted, and `--json` names all."""
 _MOST_SHOWN = 160
 """Characters of a text that is shown."""
 
@@ -25,28 +23,39 @@ _MOST_SHOWN = 160
 @click.option(
     "--stale", is_flag=True, help="List the labels whose evidence is gone, with the nearest text there is now."
 )
+@click.option("--renew-test", is_flag=True, help="Make a fresh test split of the examples that are in no split yet.")
 @json_option
 @project_option
-def command(task: str | None, stale: bool, as_json: bool, project: Path | None) -> None:
+def command(task: str | None, stale: bool, renew_test: bool, as_json: bool, project: Path | None) -> None:
     """Check the health of the labels and the corpus of TASK.
 
-    Without TASK it is the only one. Nothing is written, no model is asked.
+    Without TASK it is the only one. Nothing is written, no model is asked and nothing is paid for.
 
-    Counts, slices and splits; questions that ask nearly the same, and those of them that leak from one split into
-    another; labels that the documents no longer support; documents that stand twice, or nearly. Exits 1 where a compile
-    would refuse the data.
+    Counts, slices and splits, and how often the test split was opened; questions that ask nearly the same, and those of
+    them that leak from one split into another or contradict each other; test questions that the artifact is told;
+    labels that the documents no longer support, that retrieval never finds the evidence of, or that independent
+    programs agree against; documents that stand twice, or nearly. Exits 1 where a compile would refuse the data.
 
     With --stale: every label whose quote or document is gone, with its file and line, and the text that is most like
     the quote now. Exits 1 where there is one.
+
+    With --renew-test: the examples that are in no split yet become the test split, and the old one's are trained and
+    validated with. At least 20 are needed, none near to an old one. Every artifact is to be compiled anew then.
     """
-    from ragc.data import check_data, find_lost, read_corpus, read_examples, recorded_splits
+    from ragc.data import check_labels, find_lost, read_corpus, read_examples
+    from ragc.data import renew_test as renew
     from ragc.project import Project
 
+    if stale and renew_test:
+        raise click.UsageError("--stale and --renew-test do not go together")
     found = Project.find(project)
     settings = found.task(task)
     file = found.path(settings.examples)
     examples, corpus = read_examples(file), read_corpus(found.path(settings.corpus))
-    if stale:
+    if renew_test:
+        renewal = renew(check_labels(examples, corpus).valid, found.splits_path(settings))
+        emit({"task": settings.name, **_renewal_json(renewal)}) if as_json else _print_renewal(settings.name, renewal)
+    elif stale:
         lost = find_lost(examples, corpus)
         labels = len({one.example.id for one in lost})
         if as_json:
@@ -55,58 +64,38 @@ def command(task: str | None, stale: bool, as_json: bool, project: Path | None) 
             _print_lost(settings.name, lost, len(examples), file)
         if lost:
             raise CheckFailed(f"{counted(labels, 'stale label')} of {len(examples):,} in {shown_path(file)}")
-        return
-    health = check_data(examples, corpus, recorded_splits(examples, found.splits_path(settings)))
-    if as_json:
-        emit({"task": settings.name, **_json(health, shown_path(file))})
     else:
-        _print(settings.name, health)
-    if health.refused:
-        raise CheckFailed("; ".join(health.refused))
+        from ragc.cli._health import show_health
+
+        show_health(found, settings, examples, corpus, as_json=as_json)
 
 
-def _print(task: str, health: Health) -> None:
-    corpus, doubts = health.corpus, health.doubts
+def _print_renewal(task: str, renewal: Renewal) -> None:
+    from ragc.data import in_times
+
+    splits = renewal.splits
+    row(task, f"{counted(len(splits.test), 'new example')} are the test split now: no figure has seen them")
     row(
-        task,
-        f"{counted(health.labels, 'label')}, {health.unanswerable:,} unanswerable, "
-        f"{health.without_evidence:,} without evidence; {counted(len(corpus.documents), 'document')}",
+        "splits",
+        f"{len(splits.train):,} train, {len(splits.validation):,} validation, {len(splits.test):,} test; "
+        f"the {len(renewal.moved):,} of the old test (opened {in_times(renewal.opened)}) are in the first two",
     )
-    row("splits", ", ".join(f"{number:,} {name}" for name, number in health.splits.items() if number))
-    if health.slices:
-        row("slices", ", ".join(f"{number:,} {name}" for name, number in health.slices.items()))
-    if health.repeated:
-        row("repeated", f"{counted(len(health.repeated), 'pair')} of questions that ask nearly the same:")
-        _list([_pair(one) for one in health.repeated])
-    if health.verbatim:
-        first = health.verbatim[0]
-        where = f'"{first.example.question}" in {first.document}'
-        row("verbatim", f"{counted(len(health.verbatim), 'question')} in the corpus word for word, such as {where}")
-    for name, labels in (("stale", doubts.stale), ("doubtful", doubts.unsupported)):
-        if labels:
-            row(name, f"{counted(len(labels), 'label')}:")
-            _list([f"{one.example.named}: {one.reason}" for one in labels])
-    if corpus.skipped:
-        row("skipped", f"{counted(len(corpus.skipped), 'file')} that cannot be read:")
-        _list([f"{one.path}: {one.reason}" for one in corpus.skipped])
-    if corpus.findings:
-        row("noted", f"{counted(len(corpus.findings), 'thing')} about documents that were read:")
-        _list([f"{one.path}: {one.kind}: {one.text}" for one in corpus.findings])
-    if not (health.repeated or doubts.stale or doubts.unsupported or corpus.skipped or corpus.findings):
-        row("", "nothing to mend")
+    if renewal.joined:
+        row("near", f"{counted(len(renewal.joined), 'new example')} that ask nearly what old ones ask stay with those")
+    if len(splits.test) < len(renewal.moved):
+        row("note", "it is smaller than the old one, so that it shows larger gains only: more labels, before a compile")
+    row("next", f"commit splits.json and openings.jsonl; ragc compile {task}")
 
 
-def _pair(one: Any) -> str:
-    what = ["in two splits"] if one.leaks else []
-    what += ["with different answers"] if one.disagree else []
-    return f"{one.first.named} and {one.second.named}{': ' if what else ''}{', '.join(what)}"
-
-
-def _list(lines: list[str]) -> None:
-    for line in lines[:MOST_NAMED]:
-        row("", line)
-    if len(lines) > MOST_NAMED:
-        row("", f"… and {len(lines) - MOST_NAMED:,} more; --json names them all")
+def _renewal_json(renewal: Renewal) -> dict[str, Any]:
+    splits = renewal.splits
+    return {
+        "splits": {name: len(getattr(splits, name)) for name in ("train", "validation", "test")},
+        "opened": renewal.opened,
+        "moved": [one.id for one in renewal.moved],
+        "near": [one.id for one in renewal.joined],
+        "test": [one.id for one in splits.test],
+    }
 
 
 def _print_lost(task: str, lost: tuple[Lost, ...], labels: int, file: Path) -> None:
@@ -146,30 +135,4 @@ def _lost_json(one: Lost, file: Path) -> dict[str, Any]:
             "similarity": round(nearest.similarity, 3),
         },
         "renamed": one.document,
-    }
-
-
-def _json(health: Health, file: str) -> dict[str, Any]:
-    corpus = health.corpus
-    return {
-        "labels": health.labels,
-        "unanswerable": health.unanswerable,
-        "without_evidence": health.without_evidence,
-        "splits": dict(health.splits),
-        "slices": dict(health.slices),
-        "repeated": [
-            {
-                "ids": [one.first.id, one.second.id],
-                "lines": [one.first.line, one.second.line],
-                "leaks": one.leaks,
-                "disagree": one.disagree,
-            }
-            for one in health.repeated
-        ],
-        "verbatim": [{"id": one.example.id, "document": one.document} for one in health.verbatim],
-        "doubts": health.doubts.listed(file),
-        "documents": len(corpus.documents),
-        "skipped": [{"path": one.path, "reason": one.reason} for one in corpus.skipped],
-        "noted": [{"path": one.path, "kind": one.kind, "text": one.text} for one in corpus.findings],
-        "refused": list(health.refused),
     }

@@ -59,13 +59,14 @@ def command(task: str | None, check: bool, as_json: bool, project: Path | None) 
 
 
 def _print(seen: list[Status]) -> None:
-    rows = [("task", "artifact", "age", "verdict", "corpus", "evidence touched", "index")]
+    rows = [("task", "artifact", "age", "verdict", "test opened", "corpus", "evidence touched", "index")]
     rows += [
         (
             one.task,
             "–" if one.manifest is None else one.manifest.name,
             "–" if one.seconds is None else _age(one.seconds),
             _verdict(one),
+            _opened(one),
             _moved(one.moved),
             _evidence(one.moved),
             one.index or "–",
@@ -86,6 +87,12 @@ def _print(seen: list[Status]) -> None:
             row("due", f"ragc compile {one.task}")
         elif one.late:
             row("due", f"ragc eval {one.task} --against sealed")
+
+
+def _opened(one: Status) -> str:
+    from ragc.data import in_times
+
+    return in_times(one.openings) if one.manifest is not None else "–"
 
 
 def _verdict(one: Status) -> str:
@@ -136,6 +143,7 @@ def _json(one: Status) -> dict[str, Any]:
         "evaluated": None if one.evaluated is None else one.evaluated.isoformat(),
         "verdict": None if manifest is None else manifest.verdict["word"],
         "difference": None if manifest is None else manifest.verdict.get("difference"),
+        "openings": one.openings,
         "corpus": None
         if moved is None
         else {

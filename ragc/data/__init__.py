@@ -27,6 +27,7 @@ from ragc.data._openings import (
 )
 from ragc.data._paraphrases import Embed, Paraphrase, find_paraphrases
 from ragc.data._places import Places, place_in_words, placed
+from ragc.data._renewal import Renewal, renew_test
 from ragc.data._splits import Aside, Splits, assign_splits, find_leaks, recorded_splits
 from ragc.data._told import Told, find_told, refuse_told
 from ragc.data._verbatim import Verbatim, telling_answers, unsupported_answers, verbatim_in_corpus
@@ -49,6 +50,7 @@ __all__ = [
     "Openings",
     "Paraphrase",
     "Places",
+    "Renewal",
     "Repeated",
     "SPLITS",
     "Scalar",
@@ -87,6 +89,7 @@ __all__ = [
     "record_renewal",
     "recorded_splits",
     "refuse_told",
+    "renew_test",
     "telling_answers",
     "too_often",
     "unsupported_answers",

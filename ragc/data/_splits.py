@@ -60,13 +60,13 @@ def assign_splits(examples: Sequence[Example], path: Path) -> Splits:
     The file is written only when something changed. Raises DataError when it cannot be read, is of a newer schema, or
     when there are too few examples for three splits; nothing is written then.
     """
-    recorded = _read(path)
+    recorded = read_recorded(path)
     asked = {example.id: example.split for example in examples if example.split is not None}
     assigned = {example.id: recorded[example.id] for example in examples if example.id in recorded} | asked
     aside: dict[str, str] = {}
     fresh: list[list[Example]] = []
     names = {example.id: example.named for example in examples}
-    for group in _new_groups(examples, assigned):
+    for group in new_groups(examples, assigned):
         near = sorted({assigned[id_] for id_ in group.neighbours})
         if len(near) > 1:
             reason = f"nearly the same as {_one_each(group.neighbours, assigned, names)}"
@@ -75,12 +75,12 @@ def assign_splits(examples: Sequence[Example], path: Path) -> Splits:
             assigned.update((example.id, near[0]) for example in group.members)
         else:
             fresh.append(group.members)
-    _distribute(fresh, [example for example in examples if example.id not in aside], assigned)
+    distribute(fresh, [example for example in examples if example.id not in aside], assigned)
     parts = {name: tuple(e for e in examples if assigned.get(e.id) == name) for name in SPLITS}
     _check_sizes(parts, path)
     added = sum(id_ not in recorded for id_ in assigned)
     if recorded | assigned != recorded:
-        _write(path, recorded | assigned)
+        write_recorded(path, recorded | assigned)
     set_aside = tuple(Aside(example, aside[example.id]) for example in examples if example.id in aside)
     return Splits(**parts, added=added, aside=set_aside)
 
@@ -90,7 +90,7 @@ def recorded_splits(examples: Sequence[Example], path: Path) -> Splits:
 
     Examples that are in none are left out. Raises DataError when the file cannot be read, or is of a newer schema.
     """
-    recorded = _read(path)
+    recorded = read_recorded(path)
     assigned = {example.id: example.split or recorded.get(example.id) for example in examples}
     train, validation, test = (tuple(e for e in examples if assigned[e.id] == name) for name in SPLITS)
     return Splits(train, validation, test)
@@ -118,14 +118,14 @@ def find_leaks(splits: Splits) -> list[tuple[Example, Example]]:
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """New examples that are nearly the same, and the ids that have a split and are near to one of them."""
 
     members: list[Example]
     neighbours: list[str]
 
 
-def _new_groups(examples: Sequence[Example], assigned: Mapping[str, str]) -> list[_Group]:
+def new_groups(examples: Sequence[Example], assigned: Mapping[str, str]) -> list[Group]:
     """Return the groups of examples without a split, in the order of a hash of their smallest id."""
     if all(example.id in assigned for example in examples):
         return []
@@ -151,13 +151,18 @@ def _new_groups(examples: Sequence[Example], assigned: Mapping[str, str]) -> lis
         if example.id not in assigned:
             members.setdefault(root(i), []).append(i)
     groups = [
-        _Group([examples[i] for i in group], sorted({id_ for i in group for id_ in near.get(i, ())}))
+        Group([examples[i] for i in group], sorted({id_ for i in group for id_ in near.get(i, ())}))
         for group in members.values()
     ]
     return sorted(groups, key=lambda group: digest(min(example.id for example in group.members).encode()))
 
 
-def _distribute(groups: Iterable[list[Example]], examples: Sequence[Example], assigned: dict[str, str]) -> None:
+def distribute(
+    groups: Iterable[list[Example]],
+    examples: Sequence[Example],
+    assigned: dict[str, str],
+    shares: Mapping[str, float] = SHARES,
+) -> None:
     """Give each group the split that is furthest below its share, in the group's slice and in all, both counted alike.
 
     The slices keep every split like the whole; the sum over all keeps many small slices from filling one split.
@@ -169,10 +174,10 @@ def _distribute(groups: Iterable[list[Example]], examples: Sequence[Example], as
         slice_ = Counter(example.slice for example in group).most_common(1)[0][0]
 
         def lacking(name: str, slice_: str | None = slice_) -> float:
-            in_slice = SHARES[name] * total[slice_] - held[slice_, name]
-            return in_slice + SHARES[name] * len(examples) - held_in_all[name]
+            in_slice = shares[name] * total[slice_] - held[slice_, name]
+            return in_slice + shares[name] * len(examples) - held_in_all[name]
 
-        chosen = max(SPLITS, key=lacking)
+        chosen = max(shares, key=lacking)
         for example in group:
             assigned[example.id] = chosen
             held[example.slice, chosen] += 1
@@ -197,7 +202,8 @@ def _one_each(ids: Sequence[str], assigned: Mapping[str, str], names: Mapping[st
     return " and ".join(f"{names[first[name]]} in {name}" for name in SPLITS if name in first)
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_recorded(path: Path) -> dict[str, str]:
+    """Return the split of each id as the file has it; empty where there is no file. Raises as `recorded_splits`."""
     if not path.exists():
         return {}
     file = shown_path(path)
@@ -217,6 +223,7 @@ def _read(path: Path) -> dict[str, str]:
     return splits
 
 
-def _write(path: Path, splits: Mapping[str, str]) -> None:
+def write_recorded(path: Path, splits: Mapping[str, str]) -> None:
+    """Write the split of each id, whole or not at all. Raises RagcError where that cannot be done."""
     content = {"schema": SCHEMA, "splits": dict(sorted(splits.items()))}
     write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ragc.retrieval._passage import Passage, passage_id
     from ragc.retrieval._passages import Passages
     from ragc.retrieval._query import Query
+    from ragc.retrieval._reach import Unreached, find_unreached
     from ragc.retrieval._remembered import Remembered
     from ragc.retrieval._retrieve import Retrieve, bind
     from ragc.retrieval._store import CollectionState, Entry, IndexedDocument, MadeWith, Store
@@ -51,6 +52,7 @@ _HOME = {
     "Search": "_access",
     "Store": "_store",
     "Unembedded": "embedders",
+    "Unreached": "_reach",
     "access": "_access",
     "access_conditions": "_access",
     "bind": "_retrieve",
@@ -59,6 +61,7 @@ _HOME = {
     "cite": "_cite",
     "ensure_index": "_open",
     "figures_in": "_cite",
+    "find_unreached": "_reach",
     "holds": "_filters",
     "in_force": "_access",
     "index": "_open",
@@ -98,6 +101,7 @@ __all__ = [
     "Search",
     "Store",
     "Unembedded",
+    "Unreached",
     "access",
     "access_conditions",
     "bind",
@@ -106,6 +110,7 @@ __all__ = [
     "cite",
     "ensure_index",
     "figures_in",
+    "find_unreached",
     "holds",
     "in_force",
     "index",

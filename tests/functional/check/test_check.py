@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ragc.data import assign_splits, open_test, openings_beside, read_examples
+from ragc.project import Project
+from ragc.retrieval import index
+
 Run = Callable[..., Any]
 DATA = Path("data/allotments")
 
@@ -15,6 +19,7 @@ def test_sound_data(project: Path, run_ragc: Run) -> None:
     done = run_ragc("check", cwd=project)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("allotments 40 labels, 3 unanswerable, 0 without evidence; 10 documents\n")
+    assert "no index of these documents" in done.stdout
     assert done.stdout.endswith("nothing to mend\n")
     found = json.loads(run_ragc("check", "allotments", "--json", cwd=project).stdout)
     assert (found["labels"], found["splits"]["unassigned"], found["refused"]) == (40, 40, [])
@@ -64,3 +69,46 @@ def test_data_that_cannot_be_read_is_one_line(project: Path, run_ragc: Run) -> N
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "examples.jsonl line 1" in done.stderr
+
+
+def test_a_test_split_that_was_opened_often_is_warned_of_and_renewed(project: Path, run_ragc: Run) -> None:
+    found = Project.find(project)
+    task = found.task()
+    path, file = found.splits_path(task), project / DATA / "examples.jsonl"
+    splits = assign_splits(read_examples(file), path)
+    for program in "abc":
+        open_test(splits, openings_beside(path), by="compile", programs={"baseline": program}, corpus="c")
+    done = run_ragc("check", cwd=project)
+    assert "test       the test split was opened 3 times" in done.stdout
+    done = run_ragc("check", "--renew-test", cwd=project)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: a fresh test split needs 20 new examples, and 0 stand in no split yet: label 20 more, before they are"
+        " used in a compile\n"
+    )
+    with file.open("a") as lines:
+        for number in range(20):
+            word = ("pump", "shed", "hedge", "gate", "path")[number % 5]
+            question = f"Who looks after the {'xyzw'[number // 5]}{word}?"
+            lines.write(json.dumps({"id": f"new-{number}", "question": question, "answers": [f"Ann {number}"]}) + "\n")
+    done = run_ragc("check", "--renew-test", "--json", cwd=project)
+    assert done.returncode == 0, done.stderr
+    renewed = json.loads(done.stdout)
+    assert renewed["splits"]["test"] == 20
+    assert all(id_.startswith("new-") for id_ in renewed["test"])
+    assert (renewed["opened"], len(renewed["moved"])) == (3, 20)
+    assert json.loads(run_ragc("check", "--json", cwd=project).stdout)["openings"] == 0
+
+
+def test_evidence_that_no_search_finds_is_named(project: Path, run_ragc: Run) -> None:
+    corpus = project / DATA / "corpus"
+    for number in range(20):
+        (corpus / f"more-{number}.md").write_text(f"The shears, the spade and the barrow, {number}.\n")
+    (corpus / "odd.md").write_text("# Odd\n\nQuinces.\n")
+    index(project=Project.find(project))
+    lost = {"id": "lost", "question": "the shears, the spade and the barrow", "answers": ["x"], "evidence": ["odd.md"]}
+    with (project / DATA / "examples.jsonl").open("a") as lines:
+        lines.write(json.dumps(lost) + "\n")
+    found = json.loads(run_ragc("check", "--json", cwd=project).stdout)
+    assert {"id": "lost", "line": 41, "documents": ["odd.md"]} in found["unreached"]
+    assert found["notes"] == []

@@ -18,6 +18,7 @@ MakeContent = Callable[..., Content]
 FILES = [
     "manifest.json",
     "state.json",
+    "answers.json",
     "card.md",
     "report.html",
     "source/programs/plain.py",
