@@ -81,7 +81,7 @@ class Overhead:
 def overhead(threads: int) -> Overhead:
     """Measures DSPy's own call, and the same through a gateway, in turns."""
     plain = dspy.LM(MODEL, engine=Instant(), cache=False, num_retries=0)
-    prompts = _prompts()
+    prompts = new_prompts()
     taken: list[tuple[float, float, float]] = []
     for turn in range(ROUNDS + 1):
         some = [prompts(turn * CALLS + number) for number in range(CALLS)]
@@ -133,7 +133,7 @@ def _cpu(lm: dspy.LM, prompts: Sequence[list[dict[str, str]]], threads: int) -> 
     return time.process_time() - begun
 
 
-def _prompts() -> Callable[[int], list[dict[str, str]]]:
+def new_prompts() -> Callable[[int], list[dict[str, str]]]:
     """Prompts as DSPy's ChatAdapter writes them: four demonstrations, three passages of the handbook each."""
     texts = [
         text

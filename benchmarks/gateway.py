@@ -2,7 +2,8 @@
 
     python benchmarks/gateway.py
 
-- CPU time of a call above DSPy's own, the journal on the disk of TMPDIR: a 7 KB prompt, an engine that answers at once.
+- CPU time of a call above DSPy's own, the journal on the disk of TMPDIR: a 7 KB prompt, an engine that answers at once;
+  and where it goes, each part alone.
 - The same prompt from 16 threads at once: requests that the server gets.
 - Wall time of 300 questions, 16 at once (lognormal latencies, median 0.3 s), where the server refuses one request in
   twenty with 429, by lot and without saying how long to wait; against the same without refusals.
@@ -39,6 +40,7 @@ import dspy  # noqa: E402
 
 from benchmarks._compiles import KEY, SCRIPT, THREADS, Ended, command, stage, with_dspy, with_ragc  # noqa: E402
 from benchmarks._overhead import overhead  # noqa: E402
+from benchmarks._parts import parts  # noqa: E402
 from provider import RemoteProvider  # noqa: E402
 from ragc.data import Example  # noqa: E402
 from ragc.evaluation import Evaluator, load_metric  # noqa: E402
@@ -177,6 +179,8 @@ def main() -> None:
             f"{found.disk:.2f} ms above DSPy's {found.dspy:.2f}, {found.memory:.2f} with the journal in memory"
             "   (reach: 0.30)",
         )
+    for part, milliseconds in parts().items():
+        print(f"  {part:<40}{milliseconds:.3f} ms", flush=True)
     with TemporaryDirectory() as folder:
         dspy.configure_cache(disk_cache_dir=folder)
         same_prompt()

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._journal._records import Entry, RunRecord
 
 WORST = Amounts(1, 4000, 1000, Fraction(1, 100))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
-    from ragc.models.gateway._account import Account, Amounts, Reservation
+    from ragc.models.gateway._account import Account, Reservation
+    from ragc.models.gateway._amounts import Amounts
     from ragc.models.gateway._bounds import (
         Counted,
         actual,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Account": "_account",
-    "Amounts": "_account",
+    "Amounts": "_amounts",
     "Call": "_calls",
     "Claimed": "_journal",
     "Cost": "_journal",

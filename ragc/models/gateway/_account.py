@@ -21,54 +21,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 from ragc.models._errors import BudgetReached
+from ragc.models.gateway._amounts import NOTHING, Amounts
 
 if TYPE_CHECKING:
     from ragc.project import Budget
 
 Cap = Literal["usd", "calls", "input_tokens", "output_tokens", "seconds"]
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """What calls take: one call, or many."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    """Tokens of the prompts, cached ones included."""
-    output_tokens: int = 0
-    """Tokens of the responses, reasoning included."""
-    usd: Fraction = Fraction()
-    """US dollars; nothing where no price is known."""
-
-    def __add__(self, other: Amounts) -> Amounts:
-        return Amounts(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.usd + other.usd,
-        )
-
-    def __sub__(self, other: Amounts) -> Amounts:
-        return Amounts(
-            self.calls - other.calls,
-            self.input_tokens - other.input_tokens,
-            self.output_tokens - other.output_tokens,
-            self.usd - other.usd,
-        )
-
-    def covers(self, other: Amounts) -> bool:
-        """Whether `other` is no more than this, in every dimension."""
-        return (
-            self.calls >= other.calls
-            and self.input_tokens >= other.input_tokens
-            and self.output_tokens >= other.output_tokens
-            and self.usd >= other.usd
-        )
 
 
 class Reservation:
@@ -109,7 +71,7 @@ class Reservation:
 
     def release(self) -> None:
         """The call was not made or cost nothing, or is not waited for any more."""
-        self._account._close(self, Amounts())
+        self._account._close(self, NOTHING)
 
 
 class Account:
@@ -123,7 +85,7 @@ class Account:
         self,
         caps: Budget,
         *,
-        spent: Amounts = Amounts(),
+        spent: Amounts = NOTHING,
         seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -136,8 +98,8 @@ class Account:
         self._lock = threading.Lock()
         self._queue: deque[Reservation] = deque()
         self._spent = spent
-        self._reserved = Amounts()
-        self._aside = Amounts()
+        self._reserved = NOTHING
+        self._aside = NOTHING
         self._aside_seconds = 0.0
         self._reached: Cap | None = None
         self._stopped: Exception | None = None
@@ -192,7 +154,7 @@ class Account:
 
     def open(self) -> None:
         """Make what was set aside available."""
-        self.set_aside(Amounts())
+        self.set_aside(NOTHING)
 
     def affords(self, amounts: Amounts, seconds: float = 0.0) -> bool:
         """Whether the caps, less what is set aside, have room for so much on top of what is spent.

@@ -28,7 +28,7 @@ from ragc.models._charge import charge, counted
 from ragc.models._local import CONTEXT, MAX_TOKENS
 from ragc.models._prices import Terms, find_price, has_media, hosted_tools, require_price, terms
 from ragc.models._ranking_wires import Taken
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 
 if TYPE_CHECKING:
     from dspy.lm15 import Request, Response

@@ -31,7 +31,8 @@ from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
 from ragc.models._embeddings import Embedded
 from ragc.models._ranking import Ranked
 from ragc.models.gateway import _seam
-from ragc.models.gateway._account import Account, Amounts
+from ragc.models.gateway._account import Account
+from ragc.models.gateway._amounts import NOTHING, Amounts
 from ragc.models.gateway._bounds import embedding_worst_case, ranking_worst_case, worst_case
 from ragc.models.gateway._calls import Call, Kind, Recording, Usage
 from ragc.models.gateway._journal import Entry, Journal
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-NOTHING = Amounts()
 ASYNC_THREADS = 64
 """Awaited calls of a run that can be under way at once."""
 

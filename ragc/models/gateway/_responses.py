@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 
 from ragc._secrets import redact_json
 from ragc.errors import ExampleError
-from ragc.models.gateway._account import Account, Amounts
+from ragc.models.gateway._account import Account
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._calls import Call, Tally, Usage
 from ragc.models.gateway._journal import Entry, Failure, Journal
 from ragc.models.gateway._key import Asked

@@ -13,7 +13,8 @@ from dspy._vendor.lm15.serde import response_to_dict
 from ragc.errors import ExampleError, ModelError, RagcError
 from ragc.models._errors import WaitTooLong
 from ragc.models._transport import listening
-from ragc.models.gateway._account import Account, Amounts
+from ragc.models.gateway._account import Account
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._bounds import Counted, actual, embedding_actual, ranking_actual
 from ragc.models.gateway._calls import Kind
 from ragc.models.gateway._limiter import Limiter

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -151,3 +153,15 @@ def test_a_damaged_journal_is_said_by_whoever_opens_it_to_write(project: Path, p
     assert done.returncode == 0
     assert done.stderr.startswith("warning: .ragc/journal.db was damaged (")
     assert len(list(path.parent.glob("journal.db.damaged-*"))) == 1
+
+
+@pytest.mark.parametrize("command", [["journal"], ["journal", "prune", "--older-than", "1d"], ["journal", "export"]])
+def test_reading_the_journal_loads_no_dspy(project: Path, path: Path, command: list[str]) -> None:
+    code = (
+        "import sys; from ragc.cli import group; group.main(sys.argv[1:], standalone_mode=False);"
+        "print('HEAVY', *sorted({'dspy', 'numpy', 'litellm', 'mlflow', 'openai'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert done.stdout and done.stderr.splitlines()[-1].strip() == "HEAVY"

@@ -17,7 +17,7 @@ import apsw
 
 from ragc._messages import shown_path
 from ragc.errors import DataError
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._journal import _runs
 from ragc.models.gateway._journal._records import Entry, RunRecord, StepRecord, Use
 from ragc.models.gateway._journal._rows import SELECT, Row, entry_of, key_bytes, microseconds

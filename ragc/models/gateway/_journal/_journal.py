@@ -28,7 +28,7 @@ import apsw
 
 from ragc._files import writing_atomically
 from ragc.errors import RagcError
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import NOTHING, Amounts
 from ragc.models.gateway._journal import _damage, _export, _prune, _runs, _vectors
 from ragc.models.gateway._journal._database import Database
 from ragc.models.gateway._journal._opening import Opened, opened
@@ -51,7 +51,6 @@ from ragc.models.gateway._journal._texts import Texts, put_together
 from ragc.models.gateway._journal._waiting import Waiting
 from ragc.models.gateway._journal._writer import Work, Writer
 
-NOTHING = Amounts()
 LOOK = (0.005, 0.1)
 """Seconds between two looks for what another process is to write: the first, and at most."""
 

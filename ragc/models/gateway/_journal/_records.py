@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 
 RunState = Literal["running", "interrupted", "budget", "time", "errors", "sealed", "failed"]
 """How far a run got; `budget`, `time` and `errors` say why it stopped. A run whose process was killed is `running`."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._journal._records import Cost, RunChanges, RunRecord, StepRecord, Use
 from ragc.models.gateway._journal._rows import iso, key_bytes, now, price
 from ragc.models.gateway._journal._schema import Damaged

@@ -71,10 +71,14 @@ class Texts:
     def _stored(self, connection: apsw.Connection, text: str) -> int:
         data = encoded(text)
         digest = digest_of(data)
-        number: int | None = connection.execute("SELECT id FROM texts WHERE digest = ?", (digest,)).get
-        if number is None:
-            connection.execute("INSERT INTO texts (digest, body) VALUES (?, ?)", (digest, deflated(data)))
+        # What is not known here is new, nearly always.
+        connection.execute(
+            "INSERT INTO texts (digest, body) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", (digest, deflated(data))
+        )
+        if connection.changes():
             number = connection.last_insert_rowid()
+        else:
+            number = connection.execute("SELECT id FROM texts WHERE digest = ?", (digest,)).get
         if self._numbers_size > KEPT_BYTES:
             self.forget()
         self._numbers[text] = number

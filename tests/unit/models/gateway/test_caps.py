@@ -12,7 +12,7 @@ from dspy.utils.exceptions import LMError
 from provider import Answer, Asked, Provider, Tokens
 from ragc.errors import BudgetError, BudgetExhausted
 from ragc.models import Gateway, make_lm
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.project import Budget
 from unit.models.conftest import MakeLM, settings
 

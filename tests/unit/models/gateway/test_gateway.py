@@ -23,7 +23,7 @@ from provider import Answer, Asked, Delivery, Provider, Tokens, first_times, rat
 from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError, RagcError
 from ragc.models import Gateway, Journal, Usage, make_lm
 from ragc.models.gateway import Entry
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._retry import Retry
 from ragc.project import Budget
 from scripted import scripted_lm

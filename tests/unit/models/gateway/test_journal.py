@@ -16,7 +16,7 @@ import pytest
 
 from journals import WORST, entry, key, run
 from ragc.errors import RagcError
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._journal import Entry, Failure, Journal
 from ragc.models.gateway._journal._writer import Writer
 

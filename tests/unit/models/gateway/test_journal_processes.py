@@ -14,7 +14,7 @@ import pytest
 
 from journals import WORST, ended, entry, heard, key, killed, started
 from ragc.errors import RagcError
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._journal import Journal
 
 LOSER = """

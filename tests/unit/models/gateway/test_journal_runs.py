@@ -13,7 +13,7 @@ import pytest
 
 from journals import WORST, entry, key, run
 from ragc.errors import DataError
-from ragc.models.gateway._account import Amounts
+from ragc.models.gateway._amounts import Amounts
 from ragc.models.gateway._journal import Failure, Journal, StepRecord, Use
 from ragc.models.gateway._journal._schema import SCHEMA
 
