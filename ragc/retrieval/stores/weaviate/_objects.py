@@ -6,7 +6,7 @@ import hashlib
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -64,9 +64,10 @@ def objects_of(document: IndexedDocument, version: str, generation: int) -> list
     return made
 
 
-def insert(collection: Any, objects: Sequence[Any]) -> None:
-    """Write all objects, several requests at a time. NotWritten names what fails and goes on failing."""
-    batches = [list(objects[start : start + BATCH]) for start in range(0, len(objects), BATCH)]
+def insert(collection: Any, objects: Iterable[Any]) -> None:
+    """Write all objects, several requests at a time, while more are made. NotWritten names what goes on failing."""
+    made = iter(objects)
+    batches = iter(lambda: list(islice(made, BATCH)), [])
     with ThreadPoolExecutor(WRITERS, "ragc-weaviate") as pool:
         for future in [pool.submit(_insert, collection, batch) for batch in batches]:
             future.result()

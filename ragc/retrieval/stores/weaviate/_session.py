@@ -55,7 +55,7 @@ class Session:
         self._add_properties(name, collection, changed)
         self._torn = True
         generation = state.generation + 1
-        insert(collection, [one for each in changed for one in objects_of(each, versions[each.id], generation)])
+        insert(collection, (one for each in changed for one in objects_of(each, versions[each.id], generation)))
         gone = {id_: held[id_] for id_ in [*removed, *(each.id for each in changed)] if id_ in held}
         written = sum(len(each.entries) for each in changed)
         self._lease.check()
