@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from contract.conftest import STORES
 from contract.doubles import Line, lines_to
 from contract.stores import MADE_WITH, WordVectors, corpus_of, ids, indexed
 from ragc.errors import StoreError
@@ -17,7 +16,8 @@ from ragc.project import ChunkSettings
 from ragc.retrieval import Index, Query, Store, open_store
 from ragc.retrieval._store import AsyncStore
 
-SERVERS = [name for name in STORES if name not in ("sqlite_url", "qdrant_local_url")]
+SERVERS = ["weaviate_url", "postgres_url", "qdrant_url"]
+"""The stores whose server is reached at a port of this machine."""
 SOON = 10
 """Seconds in which a person learns that the server is gone."""
 

@@ -189,13 +189,13 @@ def test_what_a_batch_could_not_write_is_named_and_nothing_of_it_is_found(weavia
         with store.updating():
             store.write([], ["nowhere"])  # readers are told; from here on only passages are written
             session = store._session.held
-            held, session._commit = session._commit, lambda *_: None
+            held, session.commit = session.commit, lambda *_: None
             collection_of(store).config.update_shards(status="READONLY")
             try:
                 store.write(batch)
             finally:
                 collection_of(store).config.update_shards(status="READY")
-                session._commit = held
+                session.commit = held
 
     with pytest.raises(
         StoreError, match=r"takes no more: 4 passages not written, b0 \([0-9a-f-]+\), b1 .*, …: .*read-only"

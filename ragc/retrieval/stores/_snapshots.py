@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
@@ -50,10 +50,14 @@ class State:
         return cls(**{**data, **lists, "made_with": MadeWith(**data["made_with"])})
 
 
-class Records(Protocol):
+S = TypeVar("S", bound=State)
+S_contra = TypeVar("S_contra", bound=State, contravariant=True)
+
+
+class Records(Protocol[S_contra]):
     """What a write needs of the database. Raises StoreError on whatever it objects to."""
 
-    def held(self, state: State, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    def held(self, state: S_contra, ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """The version and the number of passages of each of these documents that the state counts."""
 
     def insert(self, documents: Mapping[str, IndexedDocument], generation: int) -> None:
@@ -65,17 +69,17 @@ class Records(Protocol):
     def delete_versions(self, versions: Sequence[str]) -> None:
         """Delete the records of these versions, once no reader can still want them."""
 
-    def commit(self, state: State) -> None:
+    def commit(self, state: S_contra) -> None:
         """Replace the state."""
 
 
 def write(
-    records: Records,
-    state: State,
+    records: Records[S],
+    state: S,
     documents: Sequence[IndexedDocument],
     removed: Sequence[str],
     corpus_version: str | None,
-) -> State:
+) -> S:
     """Put documents in place of those with the same ids, delete others, and return the state that counts from then on.
 
     What a writer left that was killed or failed is deleted before. Only one may write at a time.
@@ -107,7 +111,7 @@ def write(
     return state
 
 
-def tidied(records: Records, state: State) -> State:
+def tidied(records: Records[S], state: S) -> S:
     """Delete what is gone, and return the state without it."""
     if state.dead:
         records.delete_versions(state.dead)

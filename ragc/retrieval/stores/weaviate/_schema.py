@@ -7,6 +7,7 @@ what they stand for: every operator of the filters is then one that Weaviate has
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import struct
@@ -30,6 +31,7 @@ NULL, BOOLEAN, NUMBER, TEXT, BEYOND = "a", "b", "n", "t", "u"
 """How values of a type begin; BEYOND follows all of them."""
 
 
+@functools.lru_cache(maxsize=256)
 def physical_name(alias: str, made_with: MadeWith) -> str:
     """Return the name of the collection that holds what is made with `made_with`."""
     data = json.dumps(asdict(made_with), sort_keys=True).encode("utf-8")

@@ -19,6 +19,8 @@ FRESH = 0.2
 """Seconds for which a reader goes by a state that it read."""
 GRACE = 0.5
 """Seconds that a reader has for a search, from before it read the state; a longer search is made again."""
+ATTEMPTS = 5
+"""How often a read is made that takes so long that what it reads may have been deleted under it."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ although Weaviate has no transactions, and what a search reads meanwhile, is tol
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ragc.errors import StoreError
@@ -19,28 +18,20 @@ from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores._address import Address
-from ragc.retrieval.stores._entries import check_vector
-from ragc.retrieval.stores.weaviate._collections import STATE, Collections, state_in
+from ragc.retrieval.stores.weaviate._collections import Collections
 from ragc.retrieval.stores.weaviate._connection import Connections
-from ragc.retrieval.stores.weaviate._filters import all_of, can_hold, has_field
 from ragc.retrieval.stores.weaviate._lock import locked
 from ragc.retrieval.stores.weaviate._objects import among
+from ragc.retrieval.stores.weaviate._requests import Other, Requests, passages_of
 from ragc.retrieval.stores.weaviate._schema import READ, field_name, passage_of, sortable
-from ragc.retrieval.stores.weaviate._search import Asked, asked
 from ragc.retrieval.stores.weaviate._server import Server
 from ragc.retrieval.stores.weaviate._session import Session
-from ragc.retrieval.stores.weaviate._state import FRESH, GRACE, State
-from ragc.retrieval.stores.weaviate._told import Missing, told
+from ragc.retrieval.stores.weaviate._state import ATTEMPTS, GRACE, State
+from ragc.retrieval.stores.weaviate._told import told
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-ATTEMPTS = 5
-"""How often a search is made that takes so long that what it reads may have been deleted under it."""
-
-Request = Callable[[Any], Any]
-"""What the collection is asked, given the client's; what it returns has to be awaited where that client is async."""
 
 
 class WeaviateStore:
@@ -55,7 +46,7 @@ class WeaviateStore:
         self._read_only = address.read_only
         self._building: str | None = None
         self._session = threading.local()
-        self._views: dict[str, tuple[State, float]] = {}
+        self._requests = Requests(server, address.collection)
 
     @property
     def location(self) -> str:
@@ -104,25 +95,24 @@ class WeaviateStore:
             if found is None:
                 raise self._missing()
             name, state = found
-            for entry in (entry for document in documents for entry in document.entries):
-                check_vector(entry, state.made_with.dimensions)
             with told(self._server):
-                state = session.write(name, state, documents, removed, corpus_version)
+                session.write(name, state, documents, removed, corpus_version)
                 if corpus_version is not None:
                     self._collections.switch(name)
                     self._building = None
-            self._views.clear()
+            self._requests.forget()
 
     def search(self, query: Query, made_with: MadeWith) -> list[Passage]:
         """See Store."""
-        steps = self._searching(query, made_with)
         name = self._collections.physical(made_with)
-        answer = error = None
+        steps, answer, error = self._requests.search(query, name), None, None
         while True:
             try:
                 request = steps.send(answer) if error is None else steps.throw(error)
             except StopIteration as end:
-                return _passages_of(end)
+                return passages_of(end)
+            except Other:
+                raise self._other() from None
             answer = error = None
             try:
                 with told(self._server):
@@ -132,15 +122,16 @@ class WeaviateStore:
 
     async def asearch(self, query: Query, made_with: MadeWith) -> list[Passage]:
         """Unlike `search`: awaits the server, in the running event loop and no other thread."""
-        steps = self._searching(query, made_with)
         name = self._collections.physical(made_with)
+        steps, answer, error = self._requests.search(query, name), None, None
         client = await self._connections.aclient()
-        answer = error = None
         while True:
             try:
                 request = steps.send(answer) if error is None else steps.throw(error)
             except StopIteration as end:
-                return _passages_of(end)
+                return passages_of(end)
+            except Other:
+                raise self._other() from None
             answer = error = None
             try:
                 with told(self._server):
@@ -176,7 +167,7 @@ class WeaviateStore:
                 yield session
                 with told(self._server):
                     session.end()
-                self._views.clear()
+                self._requests.forget()
             finally:
                 self._session.held = None
 
@@ -204,68 +195,6 @@ class WeaviateStore:
         found = (each.properties for each in collection.iterator(return_properties=properties, cache_size=1000))
         return {each["document"]: each["digest"] for each in found if each.get("head") and state.counts(each)}
 
-    def _searching(self, query: Query, made_with: MadeWith) -> Generator[Request, Any, list[Passage]]:
-        """The requests of one search, and from their answers the passages."""
-        name = self._collections.physical(made_with)
-        view = self._views.get(name)
-        for _ in range(ATTEMPTS):
-            if view is None or time.monotonic() - view[1] > FRESH:
-                view = yield from self._viewed(name)
-            state, begun = view
-            ask = asked(query, state) if can_hold(query.conditions) else None
-            try:
-                answer = (yield _hybrid(ask)) if ask else None
-            except Missing:
-                raise self._other() from None
-            except StoreError as error:
-                raise self._unknown_field(query, error) from None
-            found = ask.found(answer.objects) if ask and answer else []
-            if ask and ask.shortened and len(found) < min(query.k, state.passages):
-                ask = asked(query, state, every_word=True)
-                answer = (yield _hybrid(ask)) if ask else None
-                found = ask.found(answer.objects) if ask and answer else []
-            if not found and query.conditions and state.documents:
-                yield from self._checked_fields(query, state)
-            if time.monotonic() - begun <= GRACE:
-                return found
-            view = yield from self._viewed(name)
-            if view[0] == state:
-                return found
-        raise StoreError(f"{self._server.shown} is written faster than it can be searched; try again")
-
-    def _viewed(self, name: str) -> Generator[Request, Any, tuple[State, float]]:
-        begun = time.monotonic()
-        try:
-            state = state_in((yield lambda collection: collection.query.fetch_object_by_id(**STATE)))
-        except Missing:
-            state = None
-        if state is None:
-            raise self._other()
-        view = self._views[name] = (state, begun)
-        return view
-
-    def _checked_fields(self, query: Query, state: State) -> Generator[Request, Any, None]:
-        for condition in query.conditions:
-            if condition.field == "document":
-                continue
-            where = all_of([has_field(condition.field), state.where])
-            try:
-                answer = yield _any(where)
-            except StoreError as error:
-                raise self._unknown_field(query, error) from None
-            if not answer.objects:
-                raise self._no_such_field(condition.field)
-
-    def _unknown_field(self, query: Query, error: StoreError) -> StoreError:
-        missing = re.search(r"no such prop with name '(\w+)'", str(error))
-        for condition in query.conditions:
-            if missing and field_name(condition.field) == missing[1]:
-                return self._no_such_field(condition.field)
-        return error
-
-    def _no_such_field(self, field: str) -> StoreError:
-        return StoreError(f"filters: no document of {self._task} has a field {field!r}")
-
     def _missing(self) -> StoreError:
         return StoreError(f"{self.location} holds no index of {self._task}; run `ragc index {self._task}`")
 
@@ -277,10 +206,6 @@ class WeaviateStore:
         )
 
 
-def _hybrid(ask: Asked) -> Request:
-    return lambda collection: collection.query.hybrid(**ask.arguments)
-
-
 def _passages(collection: Any, state: State, documents: Sequence[str]) -> list[Passage]:
     values = [sortable(id_) for id_ in documents]
     held = among(collection, field_name("document"), values, [*READ, "since", "version"])
@@ -290,12 +215,3 @@ def _passages(collection: Any, state: State, documents: Sequence[str]) -> list[P
         if each.properties.get("rest") and state.counts(each.properties)
     ]
     return sorted(found, key=lambda passage: (passage.document, passage.start, passage.id))
-
-
-def _any(where: Any) -> Request:
-    return lambda collection: collection.query.fetch_objects(filters=where, limit=1, return_properties=["document"])
-
-
-def _passages_of(end: StopIteration) -> list[Passage]:
-    found: list[Passage] = end.value
-    return found

@@ -202,16 +202,16 @@ def test_an_embedded_server_is_started_where_none_answers(monkeypatch: pytest.Mo
 
 
 def test_a_collection_is_made_as_the_address_says() -> None:
-    asked: dict[str, Any] = {}
+    asked: dict[str, SimpleNamespace] = {}
 
     def make(name: str, **how: Any) -> None:
-        asked.update(how, name=name)
+        asked[name] = SimpleNamespace(**how)
 
     client = SimpleNamespace(collections=SimpleNamespace(create=make))
     create(client, server("weaviate://db?replicas=3&shards=2"), "Handbook_1")
-    assert (asked["name"], asked["replication_config"].factor) == ("Handbook_1", 3)
-    assert asked["sharding_config"].desiredCount == 2
-    assert asked["multi_tenancy_config"] is None
     create(client, server("weaviate://db?tenant=acme&shards=2"), "Handbook_2")
-    assert asked["multi_tenancy_config"].enabled
-    assert (asked["sharding_config"], asked["replication_config"]) == (None, None)  # a tenant is one shard
+    one, two = asked["Handbook_1"], asked["Handbook_2"]
+    assert (one.replication_config.factor, one.sharding_config.desiredCount) == (3, 2)
+    assert one.multi_tenancy_config is None
+    assert two.multi_tenancy_config.enabled
+    assert (two.sharding_config, two.replication_config) == (None, None)  # a tenant is one shard
