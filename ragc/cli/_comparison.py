@@ -71,6 +71,8 @@ def _costs(result: CompareResult) -> list[tuple[str, ...]]:
 
 
 def _notes(result: CompareResult) -> None:
+    if result.judged is not None:
+        row("judge", result.judged.sentence)
     what = "USD" if result.front_by == "usd" else "tokens"
     row("", f"* no other arm is both better and cheaper (quality against {what} a question)")
     if any(arm.figure("correct_abstentions") is not None for arm in result.arms):

@@ -392,6 +392,7 @@ class Contest:
             paid=self.gateway.usage,
             seconds=time.perf_counter() - self.started,
             stopped=self.stopped,
+            judged=self.scoring.judged,
         )
         return self._sealed(result, comparisons)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ragc.compiler import Estimate, Stopped
     from ragc.data import Example
     from ragc.evaluation import Clusters, Comparison
+    from ragc.evaluation.judge import Judged
     from ragc.models import Usage
 
 
@@ -190,6 +191,8 @@ class CompareResult:
     stopped: Stopped | None = None
     report: Path | None = None
     """The page, where one was written."""
+    judged: Judged | None = None
+    """Who judged the scores, and whether that judge is calibrated; None where no model did."""
 
     def arm(self, name: str) -> ArmResult:
         """The arm of that name. Raises KeyError."""
@@ -266,6 +269,7 @@ class CompareResult:
             "experiment": self.experiment,
             "task": self.task,
             "metric": self.metric,
+            "judge": None if self.judged is None else self.judged.as_json(),
             "baseline": self.baseline,
             "n": len(self.examples),
             "openings": self.openings,

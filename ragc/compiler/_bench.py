@@ -340,6 +340,8 @@ def bench_on(  # noqa: PLR0913  what a bench is made of
     settings = project.settings.lm
     lm = make_lm(settings, gateway=gateway)
     indexed = bring_up_to_date(project, task, labelled.corpus, gateway, on_event, collection=collection)
+    if gateway.replay is None and (judging := judge_settings(project, scoring.metric)) is not None:
+        prepare_model(judging)
     judge = open_judge(project, scoring.metric, gateway)
     metric = scoring.metric.with_tools(recall=scoring.recall, judge=judge)
     evaluator = Evaluator(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import dspy
@@ -14,7 +16,7 @@ from ragc.compiler._bench import rerankers_of
 from ragc.compiler._demonstrations import LabelAdapter
 from ragc.compiler._events import OnEvent, Warned
 from ragc.compiler._optimizer import Work
-from ragc.errors import BudgetError
+from ragc.errors import BudgetError, ExampleError
 from ragc.models import Amounts, NotCounted, exact_counter, find_price, text_of, token_counter
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from ragc.project import Budget
 
 NOTHING = Amounts()
+JUDGED_TOKENS = 128
+"""What a judge is taken to write of one answer, where its table has no `max_tokens`."""
 SLOWER = 2
 """And so many times as slow: demonstrations stand at the beginning of every prompt, which models keep in memory."""
 
@@ -155,7 +159,39 @@ def from_prompts(
     ranked = bench.rankings_take(rerankers_of(whole))
     usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6 + float(ranked.usd)
     tokens_in += ranked.input_tokens
-    return PerQuestion(calls, tokens_in, tokens_out, usd, None, exact, embeddings=bench.embeddings_of(whole))
+    one = PerQuestion(calls, tokens_in, tokens_out, usd, None, exact, embeddings=bench.embeddings_of(whole))
+    return _with_judging(one, bench, examples)
+
+
+def _with_judging(one: PerQuestion, bench: Bench, examples: Sequence[Example]) -> PerQuestion:
+    """`one` with what it takes to judge an answer like the accepted one; as it is where no model judges.
+
+    Output tokens are taken at the judge's `max_tokens`, or at 128 where none is set.
+    """
+    judge = bench.metric.tools.judge
+    if judge is None:
+        return one
+    chunk = bench.task.chunk
+    text = "x" * (chunk.size if chunk.by == "characters" else 4 * chunk.size)
+    passages = [SimpleNamespace(source="", text=text)] * bench.passages
+    count, price, prompts = token_counter(judge.settings), find_price(judge.settings), []
+    for example in examples:
+        adapter = LabelAdapter({}, measure=judge.adapter)
+        metric = bench.metric.with_tools(recall=bench.metric.tools.recall, judge=replace(judge, adapter=adapter))
+        said = SimpleNamespace(answer=f"It is {example.answers[0]}." if example.answers else "", passages=passages)
+        with contextlib.suppress(ExampleError):  # nobody judged
+            metric(example, said)
+        prompts += [count(text_of(request)) for request in adapter.requests[:1]]
+    tokens_in = sum(prompts) / len(prompts) if prompts else 0.0
+    tokens_out = float(judge.settings.max_tokens or JUDGED_TOKENS)
+    usd = None if price is None else (tokens_in * price.input + tokens_out * price.output) / 1e6
+    return replace(
+        one,
+        calls=one.calls + 1,
+        input_tokens=one.input_tokens + tokens_in,
+        output_tokens=one.output_tokens + tokens_out,
+        usd=None if one.usd is None or usd is None else one.usd + usd,
+    )
 
 
 def counted_prompts(bench: Bench, program: dspy.Module, examples: Sequence[Example], on_event: OnEvent) -> PerQuestion:

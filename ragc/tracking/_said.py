@@ -120,6 +120,7 @@ def of_compile(content: Content, folder: Path, artifact_id: str) -> Said:
                 "ragc.task": content.task,
                 "ragc.artifact": artifact_id,
                 "ragc.verdict": content.verdict.get("word"),
+                "ragc.judge": None if content.judge is None else content.judge["sentence"],
                 "ragc.sealed": content.sealed,
                 "ragc.stopped": stopped,
                 "mlflow.note.content": content.verdict.get("sentence"),

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from statistics import fmean, pstdev
 
 from ragc._messages import counted
@@ -94,7 +95,7 @@ def _scores(
 
     pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="ragc-judge")
     try:
-        begun = [pool.submit(contextvars.copy_context().run, one, *pair) for pair in asked]
+        begun = [pool.submit(contextvars.copy_context().run, partial(one, *pair)) for pair in asked]
         found = {}
         for number, (pair, future) in enumerate(zip(asked, begun, strict=True), 1):
             found[pair] = future.result()

@@ -214,7 +214,7 @@ def _registry() -> Any:
     """Pint's units and the currencies; half a second to make."""
     import pint
 
-    registry = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry()
     for code in _CURRENCIES:
         registry.define(f"{code} = [currency_{code}]")
     return registry

@@ -112,7 +112,7 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_lost(
     with pytest.raises(ConfigError, match='metric "answer_f1" is not judged'):
         open_judging(project=judged_project, metric="answer_f1")
     examples = judged_project / "data" / "allotments" / "examples.jsonl"
-    gone = next(iter(judging.judgements or open_judging(project=judged_project).judgements.values())).item.example
+    gone = next(iter(open_judging(project=judged_project).judgements.values())).item.example
     examples.write_text(
         "".join(line for line in examples.read_text("utf-8").splitlines(keepends=True) if f'"{gone}"' not in line),
         "utf-8",
@@ -147,7 +147,18 @@ def test_a_cap_that_judging_would_pass_is_refused_before_anything_is_paid(
 ) -> None:
     with pytest.raises(ragc.BudgetError, match="cannot fund baseline, one candidate and the final test"):
         ragc.compile(project=judged_project, budget={"calls": 50})
-    assert len(hosted_model.requests) <= 10
+    assert not hosted_model.requests
+    looked = ragc.compile(project=judged_project, dry_run=True)
+    assert not hosted_model.requests
+    done = ragc.compile(project=judged_project)
+    assert done.usage is not None and looked.estimate.usd is not None and done.usage.usd is not None
+    assert done.usage.calls <= looked.estimate.calls[1]
+    assert done.usage.usd <= looked.estimate.usd[1]
+
+
+def test_a_comparison_says_who_judged(judged_project: Path, run_ragc: RunRagc) -> None:
+    done = run_ragc("compare", "--arm", "k=1", cwd=judged_project)
+    assert "Judged by openai/gpt-judge, not calibrated" in done.stdout, done.stderr
 
 
 def test_a_judge_is_compiled_like_any_program_and_is_another_judge_then(
@@ -158,8 +169,8 @@ def test_a_judge_is_compiled_like_any_program_and_is_another_judge_then(
     labels_for({"items": [item.shown() for item in judging.items]}, labels, 33)
     judging.take(labels)
     export_judgements(judged_project / "data" / "judge.jsonl", project=judged_project)
-    with (judged_project / "pyproject.toml").open("a") as file:
-        file.write(
+    with (judged_project / "pyproject.toml").open("a") as configuration:
+        configuration.write(
             '\n[tool.ragc.tasks.judge]\nprogram = "programs.judge:Judge"\ncorpus = "data/allotments/corpus"\n'
             'examples = "data/judge.jsonl"\nmetric = "exact_match"\noptimizer = "bootstrap"\n'
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ragc.evaluation.judge import WORTH, Level, Opinion, agreement_of, level_of
+from ragc.evaluation.judge import LEVELS, WORTH, Opinion, agreement_of, level_of
 from ragc.evaluation.judge import family as family_of
 
 
-def opinions(*pairs: tuple[Level, float], words: int = 3, model: str | None = None) -> list[Opinion]:
-    return [Opinion(label, score, words, model) for label, score in pairs]
+def opinions(*pairs: tuple[str, float], words: int = 3, model: str | None = None) -> list[Opinion]:
+    return [Opinion(next(one for one in LEVELS if one == label), score, words, model) for label, score in pairs]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_agreement_and_kappa_are_those_of_the_textbook() -> None:
 
 
 def test_kappa_counts_a_near_miss_less_than_a_far_one() -> None:
-    same: list[tuple[Level, float]] = [("right", 1.0), ("wrong", 0.0), ("partly", 0.5)]
+    same = [("right", 1.0), ("wrong", 0.0), ("partly", 0.5)]
     near = agreement_of(opinions(*same * 10, *[("right", 0.5)] * 6), "j").kappa
     far = agreement_of(opinions(*same * 10, *[("right", 0.0)] * 6), "j").kappa
     assert near is not None and far is not None and near > far
