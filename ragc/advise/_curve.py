@@ -46,9 +46,8 @@ class Curve:
         if not self.doublings or self.doublings[-1].difference is None:
             return "The curve has no last doubling: a compile was cut short."
         last, before, after = self.doublings[-1], self.points[-2], self.points[-1]
-        worth = (
-            f"from {before.labels} to {after.labels} labels: {100 * last.difference:+.1f} points on {last.n} questions"
-        )
+        gain = f"{100 * (last.difference or 0.0):+.1f} points on {last.n} questions"
+        worth = f"from {before.labels} to {after.labels} labels: {gain}"
         if last.ci_low is None or last.ci_high is None:
             return f"The last doubling, {worth}; too few answers changed for an interval."
         interval = f"95% interval {100 * last.ci_low:+.1f} to {100 * last.ci_high:+.1f}"

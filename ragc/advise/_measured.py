@@ -99,7 +99,9 @@ def _of(verified: Verified) -> dict[str, Any]:
     manifest = verified.manifest
     side = sealed_side(manifest)
     results = manifest.results
-    found = next((part[side] for name in ("test", "validation") if (part := results.get(name) or {}).get(side)), {})
+    found: Mapping[str, Any] = next(
+        (part[side] for name in ("test", "validation") if (part := results.get(name) or {}).get(side)), {}
+    )
     scored = {name: part for name, part in (found.get("slices") or {}).items() if part["n"] >= FEWEST}
     weakest = min(scored.items(), key=lambda item: item[1]["score"], default=None)
     inputs, outputs = _tokens(manifest, found)

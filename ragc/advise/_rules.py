@@ -112,9 +112,7 @@ def _rule(table: Mapping[str, Any], place: str) -> Rule:
     if unknown:
         raise ConfigError(f'{place}: unknown key "{unknown[0]}"')
     published = table.get("published")
-    return Rule(
-        **{name: table[name] for name in _TEXTS},
-        **{name: table.get(name) for name in _CONDITIONS if name != "is"},
-        equals=table.get("is"),
-        published=published.isoformat() if isinstance(published, datetime.date) else "",
-    )
+    given: dict[str, Any] = {name: table[name] for name in _TEXTS}
+    given |= {name: table.get(name) for name in _CONDITIONS if name != "is"}
+    date = published.isoformat() if isinstance(published, datetime.date) else ""
+    return Rule(**given, equals=table.get("is"), published=date)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,13 +33,16 @@ def costs_of(given: Mapping[str, Any], project: Project | None, measured: Measur
     from ragc.advise import Load, model_price, reckon
     from ragc.errors import ConfigError
 
-    tokens = {}
+    tokens: dict[str, int] = {}
     for name in ("input_tokens", "output_tokens"):
-        known = None if measured is None else getattr(measured, name)
-        if given[name] is None and known is None:
+        known: Fraction | None = None if measured is None else getattr(measured, name)
+        if given[name] is not None:
+            tokens[name] = int(given[name])
+        elif known is not None:
+            tokens[name] = round(known)
+        else:
             flag = "--" + name.replace("_", "-")
             raise ConfigError(f"{flag} is missing: no artifact says how many tokens a query takes; write {flag} N")
-        tokens[name] = given[name] if given[name] is not None else round(known)
     parts = ("queries", "tuned_input_tokens", "question_tokens", "vectors", "corpus_tokens", "training_tokens")
     prices = _prices(given, project)
     own = None
@@ -72,7 +76,7 @@ def _answer(question: Question) -> Any:
     from ragc.advise import count
     from ragc.errors import ConfigError
 
-    words = {
+    words: dict[str, dict[str, Any]] = {
         "yes": {"y": True, "yes": True, "n": False, "no": False},
         "changes": {"often": "often", "seldom": "seldom"},
     }
@@ -135,14 +139,14 @@ def show_costs(costs: Costs) -> None:
     rows = [("arm", "a month", "a query", "once", "price")]
     for arm in costs.arms:
         once = " to ".join(dollars(usd) for usd in arm.once) if any(arm.once) else "–"
-        price = "/".join(_short(usd) for usd in arm.price.figures)
-        rows.append((_cut(arm.name), dollars(arm.month), dollars(arm.query), once, price))
+        rates = "/".join(_short(usd) for usd in arm.price.figures)
+        rows.append((_cut(arm.name), dollars(arm.month), dollars(arm.query), once, rates))
     table(rows, right=(1, 2))
     if costs.items:
         say()
-        rows = [("retrieval, beside it", "a month", "once")]
-        rows += [(one.name, dollars(one.month), dollars(one.once) if one.once else "–") for one in costs.items]
-        table(rows, right=(1,))
+        beside = [("retrieval, beside it", "a month", "once")]
+        beside += [(one.name, dollars(one.month), dollars(one.once) if one.once else "–") for one in costs.items]
+        table(beside, right=(1,))
     if costs.break_even:
         say()
         for number, one in enumerate(costs.break_even):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,14 @@ class _Count(click.ParamType[int]):
             raise click.UsageError(str(error), ctx) from None
 
 
-def _count_option(name: str, text: str) -> Any:
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _count_option(name: str, text: str) -> _Decorator:
     return click.option(name, type=_Count(), metavar="N", help=text)
 
 
-def _asked(name: str, text: str) -> Any:
+def _asked(name: str, text: str) -> _Decorator:
     return click.option(f"{name}/--no-{name[2:]}", default=None, help=text)
 
 
@@ -80,7 +84,7 @@ def _asked(name: str, text: str) -> Any:
 @json_option
 @project_option
 @click.pass_context
-def command(ctx: click.Context, task: str | None, as_json: bool, project: Path | None, **given: Any) -> None:
+def command(ctx: click.Context, /, task: str | None, as_json: bool, project: Path | None, **given: Any) -> None:
     """RAG, compile or fine-tune for TASK? One recommendation, why, what would change it, and what each costs.
 
     It goes by rules of the field, each with its source, by what flags and answers say, and by what is measured of TASK:
@@ -97,8 +101,8 @@ def command(ctx: click.Context, task: str | None, as_json: bool, project: Path |
 
     costs_alone = task is None and not given["curve"] and all(given[name] is not None for name in _COSTS_ALONE)
     if costs_alone and not _says_something(given):
-        costs = costs_of(given, _found(project, needed=False), None)
-        emit(costs.as_json()) if as_json else show_costs(costs)
+        alone = costs_of(given, _found(project, needed=False), None)
+        emit(alone.as_json()) if as_json else show_costs(alone)
         return
     from ragc.advise import advise, measure
 

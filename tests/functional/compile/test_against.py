@@ -98,9 +98,9 @@ def sealed_ago(monkeypatch: pytest.MonkeyPatch, root: Path, **ago: int) -> None:
     """Seal the starter program as if so long ago."""
     from ragc.artifact import _seal
 
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+    class Clock:
+        @staticmethod
+        def now(tz: Any = None) -> datetime:
             return datetime.now(tz) - timedelta(**ago)
 
     with monkeypatch.context() as patched:

@@ -103,13 +103,14 @@ def test_what_is_in_the_way_is_one_line(project: Path, run_ragc: Run) -> None:
     seal_program(project)
     (project / HOME).mkdir(parents=True)
     (project / HOME / "promptfooconfig.yaml").write_text("prompts: [mine]\n")
-    for flags, says in (
+    others: list[tuple[tuple[str, ...], str]] = [
         ((), "was not written by ragc export"),
         (("--out", "other", "--metric", "citation_recall"), "--metric answer_f1"),
         (("--out", "other", "--threshold", "50"), "scores are 0 to 1 here"),
         (("nothing",), "allotments"),
-    ):
-        done = run_ragc("export", "promptfoo", *flags, cwd=project)
+    ]
+    for more, says in others:
+        done = run_ragc("export", "promptfoo", *more, cwd=project)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert says in done.stderr
     assert (project / HOME / "promptfooconfig.yaml").read_text() == "prompts: [mine]\n"

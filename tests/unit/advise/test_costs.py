@@ -37,7 +37,7 @@ def test_retrieval_is_reckoned_beside_the_arms() -> None:
 def test_fine_tuning_pays_from_the_queries_that_bring_its_cost_back() -> None:
     costs = reckon(Load(10_000_000, 5_000, 500, training_tokens=5_000_000), load_prices(), months=12)
     tuned = next(arm for arm in costs.arms if arm.price.kind == "tuned")
-    assert tuned.once == (5_015, 50_015)
+    assert list(tuned.once) == [5_015, 50_015]
     against = {one.against: (one.low, one.high) for one in costs.break_even}
     low, high = against["Claude Sonnet 4.6"]
     assert low is not None and high is not None
@@ -66,7 +66,7 @@ def test_a_price_of_ones_own_goes_over_the_list() -> None:
     costs = reckon(LOAD, prices, ["anthropic/claude-sonnet-4.6", "Our Llama"])
     assert [arm.month for arm in costs.arms] == [150_000, 12_000]
     assert {arm.price.basis for arm in costs.arms} == {"yours"}
-    assert prices.over({"pinecone": "0.2/1"}, "--price").entries["pinecone"].figures == (Fraction("0.2"), 1)
+    assert list(prices.over({"pinecone": "0.2/1"}, "--price").entries["pinecone"].figures) == [Fraction("0.2"), 1]
 
 
 def test_every_price_has_a_date_and_a_source() -> None:
@@ -86,7 +86,7 @@ def test_the_list_that_dspy_carries_is_asked_for_other_models() -> None:
 def test_the_price_of_an_artifacts_model() -> None:
     table = ModelSettings.model_validate({"model": "openai/our", "price": {"input": 0.1, "output": 0.3}})
     assert model_price("openai/our", load_prices(), table).figures == (Fraction("0.1"), Fraction("0.3"))
-    assert model_price("local/any", load_prices()).figures == (0, 0)
+    assert list(model_price("local/any", load_prices()).figures) == [0, 0]
 
 
 @pytest.mark.parametrize(

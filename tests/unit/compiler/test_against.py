@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def manifest(scores: dict[str, float | None], split: str = "validation") -> Mani
     return Manifest(Path("compiled/leave"), 1, "0" * 64, "leave", identity, {}, {}, (), {})
 
 
-def compared(before: list[float], now: list[float | None], margin: float = 0.0) -> Against:
+def compared(before: Sequence[float], now: Sequence[float | None], margin: float = 0.0) -> Against:
     sealed = manifest({f"q{number}": score for number, score in enumerate(before)})
     outcomes = tuple(
         Outcome(f"q{number}", score, None if score is not None else "no answer") for number, score in enumerate(now)
@@ -44,7 +45,7 @@ def test_a_credible_drop_is_one() -> None:
 def test_what_is_not_credibly_beyond_the_margin_is_none(wrong: int, right: int, margin: float) -> None:
     before = [1.0] * wrong + [0.0] * right + [1.0] * 44
     now = [0.0] * wrong + [1.0] * right + [1.0] * 44
-    found = compared(before, list(now), margin)
+    found = compared(before, now, margin)
     assert not found.has_dropped, found.sentence
 
 
