@@ -113,7 +113,7 @@ def _of(verified: Verified) -> dict[str, Any]:
         "score": found.get("score"),
         "recall": found.get("recall"),
         "weakest": None if weakest is None else (weakest[0], weakest[1]["score"], weakest[1]["n"]),
-        "tone": found.get("score") if manifest.identity["metric"] == "tone" else None,
+        "tone": found.get("score") if str(manifest.identity["metric"]).partition("(")[0] == "tone" else None,
         "latency_p95": found.get("latency_p95"),
         "input_tokens": inputs,
         "output_tokens": outputs,
