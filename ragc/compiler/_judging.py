@@ -135,9 +135,10 @@ def calibrate(
         raise ConfigError('no judge in [tool.ragc]: name a model that judges, such as judge = "openai/gpt-5"')
     path = judgements_beside(found.path(chosen.examples))
     mine = [one for one in read_judgements(path, _ids(found, chosen)).values() if one.item.metric == measure.name]
+    mine, which = _unseen(found, measure, mine)
     if len(mine) < FEWEST:
         raise DataError(
-            f"{counted(len(mine), 'label')} of {measure.name}: a calibration needs {FEWEST}; "
+            f"{counted(len(mine), 'label')} of {measure.name}{which}: a calibration needs {FEWEST}; "
             f"judge {FEWEST - len(mine)} more (ragc judge {chosen.name})"
         )
     prepare_model(settings)
@@ -194,6 +195,15 @@ def export_judgements(path: Path, task: str | None = None, *, project: Project |
     except OSError as error:
         raise write_error(path, error) from error
     return len(lines)
+
+
+def _unseen(project: Project, metric: Measure, known: list[Judgement]) -> tuple[list[Judgement], str]:
+    """The judgements that a compiled judge has not seen, those of its test split, and a word on that; else all."""
+    folder = metric.settings.get("judge")
+    if folder is None:
+        return known, ""
+    tested = (verify(project.path(folder)).identity["scores"].get("test") or {}).get("baseline") or {}
+    return [one for one in known if one.item.id in tested], f" that {folder} was tested on"
 
 
 def _chosen(

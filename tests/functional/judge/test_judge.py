@@ -187,6 +187,8 @@ def test_a_judge_is_compiled_like_any_program_and_is_another_judge_then(
     assert own.judged.prompt != plain.judged.prompt
     judged = [asked for asked in hosted_model.requests if "references" in asked.text]
     assert len(judged[-1].messages) > len(judged[0].messages)  # with demonstrations
+    with pytest.raises(DataError, match=r"1\d labels of semantic_f1 that compiled/judge was tested on: a calibration"):
+        calibrate("allotments", project=judged_project)  # of 33 labels, half were not seen
     text = text.replace("compiled/judge", "compiled/nothing")
     file.write_text(text, "utf-8")
     with pytest.raises(ragc.ArtifactError, match="compiled/nothing"):
