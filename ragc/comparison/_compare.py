@@ -12,6 +12,7 @@ from ragc import tracking
 from ragc._messages import counted
 from ragc.comparison._contest import Contest
 from ragc.comparison._experiment import Experiment, experiment_of, with_flags
+from ragc.comparison._page import with_page
 from ragc.comparison._power import PowerResult, power_of
 from ragc.comparison._sealing import check_targets
 from ragc.compiler import (
@@ -124,7 +125,7 @@ def compare(  # noqa: PLR0913  the public name of what a comparison does, and it
         stack.enter_context(gateway.watching())
         stack.enter_context(Interrupts(gateway, on_second_interrupt))
         contest.prepare()
-        result = contest.dry() if dry_run else contest.whole()
+        result = contest.dry() if dry_run else with_page(contest.whole(), chosen, labelled.corpus, found.root)
         teller.result(result.as_json())
         if not dry_run and not replay:
             for warning in tracking.log_compare(uri=found.settings.tracking, root=found.root, study=result.tracked()):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ragc.report import Point, pareto_front
 from ragc.report import usd as in_dollars
 
 if TYPE_CHECKING:
@@ -80,12 +81,9 @@ def front_of(arms: Sequence[ArmResult]) -> tuple[tuple[str, ...], str]:
     def cost(arm: ArmResult) -> float:
         return (arm.usd if by_usd else arm.tokens) or 0.0
 
-    def beats(one: ArmResult, other: ArmResult) -> bool:
-        better, cheaper = (one.score or 0.0) - (other.score or 0.0), cost(other) - cost(one)
-        return better >= 0 and cheaper >= 0 and (better > 0 or cheaper > 0)
-
-    front = tuple(arm.name for arm in scored if not any(beats(other, arm) for other in scored))
-    return front, "usd" if by_usd else "tokens"
+    points = [Point(number, arm.name, cost(arm), arm.score or 0.0) for number, arm in enumerate(scored)]
+    on_front = {point.name for point in pareto_front(points)}
+    return tuple(arm.name for arm in scored if arm.name in on_front), "usd" if by_usd else "tokens"
 
 
 def _instead(result: CompareResult, baseline: ArmResult, arm: ArmResult, how: str) -> str:

@@ -17,6 +17,7 @@ Mode = Literal[
     "conflict picked wrongly",
     "parroting",
     "unsupported",
+    "no passages",
     "misread",
     "refused wrongly",
     "answered the unanswerable",
@@ -95,7 +96,8 @@ def failure_mode(example: Example, outcome: Outcome, gold: Sequence[Span], *, do
     refused wrongly            it is, and the program abstained
     parroting                  the answer is a long stretch of a passage, or the question again
     conflict picked wrongly    the answer stands in a passage that is no evidence, though evidence was there
-    unsupported                the answer stands in no passage
+    no passages                the program was given none
+    unsupported                the answer stands in none of its passages
     misread                    it stands in the evidence, and is not what was asked for
     """
     if outcome.score is None:
@@ -119,6 +121,8 @@ def _misanswered(example: Example, outcome: Outcome, gold: Sequence[Span]) -> Mo
     """Why an answer is wrong that was given with the evidence at hand."""
     if _is_parroted(example, outcome):
         return "parroting"
+    if not outcome.given:
+        return "no passages"
     support = set(cite(outcome.answer or "", outcome.given))
     if not support:
         return "unsupported"

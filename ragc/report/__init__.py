@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ragc._lazy import on_first_use
 
 if TYPE_CHECKING:
+    from ragc.report._charts import Point, pareto_front
     from ragc.report._columns import COLUMNS, Column
     from ragc.report._first import first_steps
     from ragc.report._page import render
@@ -24,6 +25,7 @@ _HOME = {
     "Column": "_columns",
     "Difference": "_study",
     "NONE": "_write",
+    "Point": "_charts",
     "Prompt": "_study",
     "Question": "_study",
     "Source": "_study",
@@ -32,6 +34,7 @@ _HOME = {
     "Tried": "_study",
     "first_steps": "_first",
     "modes_of": "_views",
+    "pareto_front": "_charts",
     "questions_of": "_views",
     "render": "_page",
     "sources_of": "_views",
@@ -46,6 +49,7 @@ __all__ = [
     "Column",
     "Difference",
     "NONE",
+    "Point",
     "Prompt",
     "Question",
     "Source",
@@ -54,6 +58,7 @@ __all__ = [
     "Tried",
     "first_steps",
     "modes_of",
+    "pareto_front",
     "questions_of",
     "render",
     "sources_of",

@@ -94,7 +94,7 @@ class Point:
     score: float
 
 
-def front_of(points: Sequence[Point]) -> list[Point]:
+def pareto_front(points: Sequence[Point]) -> list[Point]:
     """Return the Pareto front, the cheapest first: those that no other is at least as good and as cheap as, and one of
     the two more so.
     """
@@ -120,7 +120,7 @@ def scatter(points: Sequence[Point], unit: str) -> Markup:
     def y(value: float) -> float:
         return round(height - bottom - (height - bottom - top) * (value - low) / (high - low), 1)
 
-    front = front_of(points)
+    front = pareto_front(points)
     path = " ".join(f"{x(p.cost)},{y(p.score)}" for p in front)
     marks = [
         *_axes(low, high, y, left, height - bottom),

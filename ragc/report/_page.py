@@ -61,7 +61,7 @@ def _verdict(study: Study) -> Markup:
         "header",
         element("p", element("span", study.task), " ", element("code", study.name), class_="eyebrow"),
         element("h1", _WORDS.get(study.word, study.word), class_=study.word.replace(" ", "-")),
-        element("p", _after_colon(study.sentence, study.word), class_="sentence"),
+        element("p", _with_code(_after_colon(study.sentence, study.word)), class_="sentence"),
         charts.interval(subject.difference) if subject is not None and subject.difference is not None else None,
         element("p", " ".join(study.notes), class_="quiet") if study.notes else None,
         element("dl", [fact(name, text) for name, text in study.facts], class_="facts") if study.facts else None,
@@ -71,12 +71,12 @@ def _verdict(study: Study) -> Markup:
 
 
 def _step(step: Step) -> Markup:
-    parts = step.what.split("`")
-    return join(
-        element("strong", f"{step.who}: "),
-        [element("code", part) if n % 2 else part for n, part in enumerate(parts)],
-        ".",
-    )
+    return join(element("strong", f"{step.who}: "), _with_code(step.what), ".")
+
+
+def _with_code(text: str) -> Markup:
+    """Return a text in which what stands in backticks is code."""
+    return join([element("code", part) if n % 2 else part for n, part in enumerate(text.split("`"))])
 
 
 def _after_colon(sentence: str, word: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ragc.evaluation import RIGHT
 from ragc.report import _charts as charts
-from ragc.report._columns import COLUMNS, Column
+from ragc.report._columns import COLUMNS
 from ragc.report._html import Markup, element
 from ragc.report._study import Study
 from ragc.report._views import modes_of
@@ -66,6 +66,8 @@ def quality_and_cost(study: Study) -> Markup | None:
     )
 
 
+_BESIDE = 2
+"""Arms with which two tables of figures stand side by side."""
 _TOKENS = ("input_tokens_per_question", "input tokens a question")
 
 
@@ -79,7 +81,9 @@ def figures(study: Study) -> Markup:
     return element(
         "section",
         element("h2", "Figures"),
-        element("div", *shown, class_="columns") if shown else element("p", "Nothing was measured."),
+        element("div", *shown, class_="columns" if len(study.arms) <= _BESIDE else None)
+        if shown
+        else element("p", "Nothing was measured."),
         notes,
         element(
             "p", "Scores are 0 to 100. Errors are counted and never scored. Latency is the model's.", class_="quiet"
@@ -89,18 +93,21 @@ def figures(study: Study) -> Markup:
 
 def _figures(split: str, study: Study, measured: Sequence[Mapping[str, Any]]) -> Markup | None:
     rows = [
-        (study.metric if column.key == "score" else column.name, *(_with_interval(column, one) for one in measured))
+        (
+            study.metric if column.key == "score" else column.name,
+            *(write(one.get(column.key), column.kind) for one in measured),
+        )
         for column in COLUMNS
         if any(one.get(column.key) is not None for one in measured)
     ]
+    if any(one.get("ci_low") is not None for one in measured):
+        rows.insert(1, ("its 95% interval", *map(_interval, measured)))
     return table((split, *(arm.name for arm in study.arms)), rows) if rows else None
 
 
-def _with_interval(column: Column, one: Mapping[str, Any]) -> str:
-    text = write(one.get(column.key), column.kind)
-    if column.key == "score" and one.get("ci_low") is not None:
-        text += f" [{write(one['ci_low'], 'points')}, {write(one['ci_high'], 'points')}]"
-    return text
+def _interval(one: Mapping[str, Any]) -> str:
+    low, high = (write(one.get(end), "points") for end in ("ci_low", "ci_high"))
+    return NONE if low == NONE else f"{low} to {high}"
 
 
 def slices(study: Study) -> Markup | None:
@@ -194,6 +201,7 @@ _MEANINGS = {
     "conflict picked wrongly": "The answer stands in a passage that is no evidence, though evidence was there.",
     "parroting": "A long stretch of a passage is repeated, or the question.",
     "unsupported": "The answer stands in no passage that was given.",
+    "no passages": "The program was given no passages: it answers from what the model has learnt.",
     "misread": "The answer stands in the evidence, and is not what was asked for.",
     "refused wrongly": "The evidence was there, and the program said that it does not know.",
     "answered the unanswerable": "The documents do not say, and the program should have said so.",

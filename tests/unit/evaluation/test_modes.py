@@ -42,6 +42,7 @@ def outcome(answer: str | None, score: float | None, **more: Any) -> Outcome:
         (outcome("How many days may I carry over?", 0.0), "parroting"),
         (outcome("eight days", 0.4), "conflict picked wrongly"),
         (outcome("a fortnight", 0.0), "unsupported"),
+        (outcome("a fortnight", 0.0, given=(), recall=None), "no passages"),
         (outcome("the consent of their manager", 0.0), "misread"),
     ],
 )

@@ -35,7 +35,7 @@ def test_every_arm_has_its_difference_its_figures_and_its_slices() -> None:
     assert "compiled+11.7+6.9 to +16.3< .001better" in differences
     assert "closed book-2.0-9.0 to +5.0.500not shown" in differences
     assert "gain of 9 points with 80% power" in differences
-    assert "answer_f117.929.6 [25.0, 34.0]16.0" in page.section("Figures", "Quality against cost")
+    assert "answer_f117.929.616.0its 95% interval–25.0 to 34.0–" in page.section("Figures", "Quality against cost")
     assert "direct217.929.616.0" in page.section("By slice", "The search")
 
 
