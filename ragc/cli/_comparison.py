@@ -10,7 +10,7 @@ from ragc.cli._terminal import duration, row, say, style, table
 if TYPE_CHECKING:
     from ragc.comparison import ArmResult, CompareResult
 
-NAME = 20
+NAME = 16
 """The longest name of an arm that is not cut, in columns."""
 COLORS = {"better": "green", "worse": "red"}
 
@@ -30,7 +30,7 @@ def show(result: CompareResult) -> None:
 
 
 def _quality(result: CompareResult) -> list[tuple[str, ...]]:
-    rows = [("arm", result.metric[:10], "95%", "difference", "95%", "p", "verdict")]
+    rows: list[tuple[str, ...]] = [("arm", result.metric[:10], "95%", "difference", "95%", "p", "verdict")]
     for arm in result.arms:
         told = arm.comparison
         verdict = "baseline" if arm.name == result.baseline else arm.word or "not tested"
@@ -52,7 +52,9 @@ def _quality(result: CompareResult) -> list[tuple[str, ...]]:
 
 def _costs(result: CompareResult) -> list[tuple[str, ...]]:
     month = result.queries is not None
-    rows = [("arm", "USD/month" if month else "USD/1,000", "tokens", "p50", "p95", "recall", "refused", "errors")]
+    rows: list[tuple[str, ...]] = [
+        ("arm", "USD/month" if month else "USD/1,000", "tokens", "p50", "p95", "recall", "refused", "errors")
+    ]
     for arm in result.arms:
         usd = result.money.month(arm.usd) if month else None if arm.usd is None else 1000 * arm.usd
         rows.append(
@@ -76,7 +78,7 @@ def _notes(result: CompareResult) -> None:
     what = "USD" if result.front_by == "usd" else "tokens"
     row("", f"* no other arm is both better and cheaper (quality against {what} a question)")
     if any(arm.figure("correct_abstentions") is not None for arm in result.arms):
-        row("", "refused: of the unanswerable questions, and wrongly of the answerable")
+        row("", "refused: of the unanswerable questions, and (wrongly) of the answerable; err: questions in error")
     if result.repeats > 1:
         for arm in result.arms:
             if len(arm.evaluations) > 1:
@@ -146,4 +148,4 @@ def _share(value: float | None) -> str:
 
 def _refusals(arm: ArmResult) -> str:
     right, wrong = arm.figure("correct_abstentions"), arm.figure("false_abstentions")
-    return " / ".join(_share(one) for one in (right, wrong))
+    return f"{_share(right)}/{_share(wrong)}"

@@ -62,6 +62,7 @@ ARM = (
 @click.pass_context
 def command(  # noqa: PLR0913  the flags of a comparison
     ctx: click.Context,
+    /,
     task: str | None,
     experiment: str | None,
     arms: tuple[str, ...],

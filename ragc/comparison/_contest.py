@@ -287,8 +287,8 @@ class Contest:
                 with self.gateway.party(side.party):
                     if side.step is not None:
                         self.gateway.complete_step(side.step)
-            except RagcError as error:  # it called a model past the gateway
-                failed.append((side, error))
+            except RagcError as refusal:  # it called a model past the gateway
+                failed.append((side, refusal))
                 continue
             side.evaluation = one
             if not one.n:

@@ -66,7 +66,8 @@ class ArmResult:
 
     def compared(self, comparison: Comparison | None, clusters: Clusters, seed: int) -> ArmResult:
         """The arm with how it stands to the baseline."""
-        interval = mean_interval(self.mean, clusters=clusters, seed=seed) if self.evaluations else None
+        found = mean_interval(self.mean, clusters=clusters, seed=seed) if self.evaluations else None
+        interval = None if found is None else (max(0.0, found[0]), min(1.0, found[1]))
         return replace(self, comparison=comparison, interval=interval)
 
     @cached_property
