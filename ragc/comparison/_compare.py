@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ragc import tracking
-from ragc._messages import counted
 from ragc.comparison._contest import Contest
 from ragc.comparison._experiment import Experiment, experiment_of, with_flags
 from ragc.comparison._page import with_page
@@ -32,7 +31,7 @@ from ragc.compiler import (
     thread_count,
 )
 from ragc.data import check_inputs, check_openings
-from ragc.errors import ConfigError, DataError
+from ragc.errors import ConfigError
 from ragc.models import SharedGateway, find_price, prepare_model
 from ragc.project import Budget, Project
 from ragc.retrieval import check_embedder
@@ -40,9 +39,6 @@ from ragc.retrieval import check_embedder
 if TYPE_CHECKING:
     from ragc.comparison._result import CompareResult
     from ragc.compiler import Labelled
-
-FEWEST = 2
-"""Test questions below which there is nothing to compare."""
 
 
 def compare(  # noqa: PLR0913  the public name of what a comparison does, and its command's flags
@@ -191,12 +187,6 @@ def _checked(
     for arm in experiment.arms.values():
         thread_count(arm.project.settings.lm, threads)
     labelled = read_labelled(project, experiment.task, on_event)
-    tested = len(labelled.splits.test)
-    if tested < FEWEST:
-        raise DataError(
-            f"{experiment.task.examples}: {counted(tested, 'test question')}: nothing can be compared on that; label "
-            "some hundred questions"
-        )
     for arm in experiment.arms.values():
         check_inputs(labelled.examples, arm.program, project.path(experiment.task.examples))
         if not is_replay:

@@ -29,11 +29,8 @@ class Money:
     def told(self, before: ArmResult, after: ArmResult) -> str | None:
         """What changes in cost: `$310 → $420 a month at your volume`; None where neither price nor tokens are known."""
         if before.usd is not None and after.usd is not None and (before.usd or after.usd):
-            times, unit = (
-                (self.queries, "a month at your volume")
-                if self.queries is not None
-                else (THOUSAND, "a 1,000 questions")
-            )
+            times = THOUSAND if self.queries is None else self.queries
+            unit = "per 1,000 questions" if self.queries is None else "a month at your volume"
             return f"{in_dollars(before.usd * times)} → {in_dollars(after.usd * times)} {unit}"
         if before.tokens is not None and after.tokens is not None:
             return f"{before.tokens:,.0f} → {after.tokens:,.0f} tokens a question"

@@ -53,7 +53,8 @@ class Scatter:
         changing = min(1.0, (deviation**2 + difference**2) / self.step**2)
         if stats.binom.sf(FEWEST_CHANGES - 1, int(apart), changing) < CERTAIN:
             return 0.0
-        return float(TTestPower().power(difference / deviation, apart, LEVEL / 2 / arms, alternative="larger"))
+        power = float(TTestPower().power(difference / deviation, apart, LEVEL / 2 / arms, alternative="larger"))
+        return 1.0 if math.isnan(power) else power  # scipy's noncentral t gives up where next to nothing is missing
 
 
 def scatter_of(scores: Sequence[float], *, correlation: float = CORRELATION, design: float = 1.0) -> Scatter | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -47,11 +48,13 @@ def side_by_side(
     ended: dict[str, RagcError] = {}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in sides}
     errors = dict.fromkeys(sides, 0)
-    items = [(name, example) for example in examples for name in sides]
+    failed_at: dict[str, int] = {}
+    lock = threading.Lock()
+    items = list(enumerate((name, example) for example in examples for name in sides))
 
-    def answer(item: tuple[str, Example]) -> Outcome | RagcError | None:
-        name, example = item
-        if name in ended:
+    def answer(item: tuple[int, tuple[str, Example]]) -> Outcome | RagcError | None:
+        number, (name, example) = item
+        if number > failed_at.get(name, number):  # what stands before it still decides which error it ends with
             return None
         side = sides[name]
         try:
@@ -60,12 +63,14 @@ def side_by_side(
         except (BudgetExhausted, Interrupted):
             raise
         except RagcError as error:
+            with lock:
+                failed_at[name] = min(number, failed_at.get(name, number))
             return error
 
     pool = Pool(max(1, threads))
     batch = pool.begin(answer, items)
     try:
-        for done, ((name, _), found) in enumerate(zip(items, batch, strict=True), start=1):
+        for (number, (name, _)), found in zip(items, batch, strict=True):
             if name in ended or found is None:
                 continue
             if isinstance(found, RagcError):
@@ -75,8 +80,8 @@ def side_by_side(
             errors[name] += found.error is not None
             refused = too_many_errors(outcomes[name], errors[name], sides[name].evaluator.max_error_rate)
             if refused is not None:
-                ended[name] = refused
-            on_outcome(done, len(items))
+                ended[name], failed_at[name] = refused, number
+            on_outcome(number + 1, len(items))
     except BaseException:
         pool.clear()
         raise
