@@ -62,7 +62,7 @@ def test_every_line_of_configuration_in_a_new_project_is_accepted(run_ragc: RunR
     pyproject = tmp_path / "mine" / "pyproject.toml"
     text = "[tool.ragc]" + pyproject.read_text("utf-8").partition("[tool.ragc]")[2]
     alone, table = _uncommented(text)
-    assert (len(alone), len(table)) == (15, 13)
+    assert (len(alone), len(table)) == (16, 13)
     for line in alone:
         key = line[2:].partition(" = ")[0]
         active = re.compile(rf"^{key} = .*\n", re.MULTILINE)
