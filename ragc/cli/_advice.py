@@ -99,8 +99,8 @@ def _answer(question: Question) -> Any:
 def show_advice(advice: Advice) -> None:
     """Print the recommendation, its reasons, what would change it, and the costs."""
     row("advice", advice.headline, f"Next: {advice.next}.")
-    if advice.own is not None:
-        row("measured", advice.own, *_weak(advice.measured))
+    if advice.measured is not None:
+        row("measured", *filter(None, [advice.own]), *_measured(advice.measured))
     for label, rules in (("because", advice.reasons), ("against", advice.against)):
         for number, rule in enumerate(rules):
             row(label if number == 0 else "", *_rule(rule))
@@ -174,10 +174,9 @@ def _pays(one: BreakEven) -> str:
     return f"{one.arm} against {one.against}: {queries} queries a month{over}"
 
 
-def _weak(measured: Measured | None) -> list[str]:
-    if measured is None:
-        return []
-    lines = []
+def _measured(measured: Measured) -> list[str]:
+    slices = ", ".join(f"{count} {name}" for name, count in measured.slices.items())
+    lines = [counted(measured.labels, "label") + (f": {slices}" if slices else "")]
     if measured.weakest is not None:
         name, score, n = measured.weakest
         lines.append(
@@ -187,6 +186,11 @@ def _weak(measured: Measured | None) -> list[str]:
         lines.append(
             f"retrieval finds {measured.recall:.0%} of the evidence; what it misses no prompt or weight makes up"
         )
+    if measured.latency_p95 is not None:
+        limit = "no limit" if measured.latency_limit is None else f"limit {measured.latency_limit:g} s"
+        lines.append(f"p95 latency {measured.latency_p95:.2f} s of model time a question, {limit}")
+    if measured.prompt_tokens is not None:
+        lines.append(f"about {measured.prompt_tokens:,} tokens of instructions and examples in every prompt")
     if measured.tone is not None:
         lines.append(f"tone scores {100 * measured.tone:.1f}; say --tone where that is not enough")
     return lines
