@@ -101,12 +101,7 @@ def _journals(made: Sequence[_Made], worst: Amounts) -> dict[str, float]:
             with TemporaryDirectory() as folder:
                 on_disk = place == "disk"
                 with Journal.open(Path(folder) / "journal.db") if on_disk else Journal.in_memory() as journal:
-                    steps: dict[str, Callable[[_Made], object]] = {
-                        "find": lambda one, at=journal: at.find(one.asked.key),
-                        "claim": lambda one, at=journal: at.claim(one.asked.key, "run", worst),
-                        "settle": lambda one, at=journal: at.settle(one.asked.key, one.entry),
-                    }
-                    for name, step in steps.items():
+                    for name, step in _steps(journal, worst).items():
                         took.setdefault(f"{place} {name}", []).append(_once(step, made))
     best = {name: min(times) for name, times in took.items()}
     return {
@@ -116,6 +111,14 @@ def _journals(made: Sequence[_Made], worst: Amounts) -> dict[str, float]:
         "  the disk waited for, twice": sum(
             best[f"disk {name}"] - best[f"memory {name}"] for name in ("claim", "settle")
         ),
+    }
+
+
+def _steps(journal: Journal, worst: Amounts) -> dict[str, Callable[[_Made], object]]:
+    return {
+        "find": lambda one: journal.find(one.asked.key),
+        "claim": lambda one: journal.claim(one.asked.key, "run", worst),
+        "settle": lambda one: journal.settle(one.asked.key, one.entry),
     }
 
 

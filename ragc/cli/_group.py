@@ -14,7 +14,7 @@ import click
 
 from ragc import __version__
 from ragc.cli._terminal import keep_results_apart, note, results_lost_their_reader
-from ragc.errors import RagcError
+from ragc.errors import Interrupted, RagcError
 
 COMMANDS = {
     "init": "Make a new project that compiles as it is.",
@@ -103,12 +103,12 @@ def _run(args: list[str] | None) -> int:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else None
         note(f"error: {error.format_message()}" + (f" (see {where} --help)" if where else ""))
         return error.exit_code
+    except (click.Abort, Interrupted, KeyboardInterrupt):
+        note("interrupted")
+        return Interrupted.exit_code
     except RagcError as error:
         note(f"error: {error}")
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        note("interrupted")
-        return 130
     except BrokenPipeError:
         results_lost_their_reader()
         return 0

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 class Interrupts:
     """A context manager around a run.
 
-    At the first Ctrl-C no further call is begun, and KeyboardInterrupt is raised: the run waits for what is in flight
-    (as long as a call's timeout at most) and seals the best so far. At the second, `again` is called; without it
-    KeyboardInterrupt is raised once more. Either way nothing that was received is lost.
+    The first Ctrl-C raises nothing: it stops the gateway, and that is looked at where it is safe, by every call before
+    it is sent or answered, by every example before it is begun and by every step of a run. What is in flight is waited
+    for (as long as a call's timeout at most), then RunInterrupted is raised there, and the run seals the best so far.
+    The second gives up: `again` is called; without it KeyboardInterrupt is raised, wherever the main thread is. Either
+    way nothing that was received is lost.
 
     Only in the main thread, and only where Python's own handler is in place: whoever has installed another one wants
     to decide himself.
@@ -45,8 +47,10 @@ class Interrupts:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
-        if self._count > 1 and self._again is not None:
+        if self._count == 1:
+            # In a thread of its own: this one may hold the very lock that stopping takes.
+            threading.Thread(target=self._gateway.stop, args=(RunInterrupted("interrupted"),), daemon=True).start()
+            return
+        if self._again is not None:
             self._again()
-        # In a thread of its own: this one may hold the very lock that stopping takes.
-        threading.Thread(target=self._gateway.stop, args=(RunInterrupted("interrupted"),), daemon=True).start()
         raise KeyboardInterrupt

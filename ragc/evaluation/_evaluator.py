@@ -136,6 +136,7 @@ class Evaluator:
     def _attempt(self, program: dspy.Module, example: Example, *, trace: bool = False) -> Traced:
         import dspy
 
+        self.gateway.check_stop()
         steps: list[tuple[Any, dict[str, Any], Any]] | None = [] if trace else None
         with self.gateway.recording(example.id) as calls:
             try:

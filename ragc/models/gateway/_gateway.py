@@ -236,6 +236,7 @@ class Gateway:
         kind: Kind = "lm",
     ) -> Answer:
         """One call, from its key to its record. `read` raises where the entry is no answer."""
+        self.check_stop()
         call = unanswered = Call(model, 0, 0, 0, 0.0, 0.0, key=asked.key, kind=kind)
         try:
             entry, hit = self._responses.get(model, asked, worst, send)
@@ -302,9 +303,10 @@ class Gateway:
         return self._record.admitted_before(step)
 
     def admit(self, step: Step) -> None:
-        """The step is begun, for good. Raises what stopped the run here before, where it is to stop here again, and
-        ModelError when a model was called past this gateway.
+        """The step is begun, for good. Raises what stopped the run here before, where it is to stop here again, what
+        `stop` was given, and ModelError when a model was called past this gateway.
         """
+        self.check_stop()
         self._refuse_strangers()
         self._record.admit(step)
 
@@ -365,6 +367,11 @@ class Gateway:
         self.account.stop(error)
         self._sender.stop(error)
 
+    def check_stop(self) -> None:
+        """Raises what `stop` was given."""
+        if self._stopped is not None:
+            raise self._stopped
+
     def refuse(self, error: RagcError) -> None:
         """Remember the first refusal for good."""
         with self._lock:
@@ -407,8 +414,7 @@ class Gateway:
             raise error
 
     def _check(self) -> None:
-        if self._stopped is not None:
-            raise self._stopped
+        self.check_stop()
         if self.fatal is not None:
             raise self.fatal
 

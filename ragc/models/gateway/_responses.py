@@ -30,8 +30,8 @@ from ragc.models.gateway._steps import current_step
 
 NOTED = 0.5
 """Seconds of a run with a cap on them after which the journal hears of them again."""
-_LOOK = 30.0
-"""Seconds that one waits for another process's answer before it is looked whether that process is alive."""
+_LOOK = 1.0
+"""Seconds that one waits for another process's answer before it is looked whether the run was stopped meanwhile."""
 
 
 class Responses:
