@@ -12,7 +12,7 @@ from ragc._lazy import on_first_use
 if TYPE_CHECKING:
     from ragc.advise._advice import Advice, Change, Outcome, advise
     from ragc.advise._amounts import count, dollars
-    from ragc.advise._costs import Arm, BreakEven, Costs, Item, Load, queries_to_pay, reckon
+    from ragc.advise._costs import Arm, BreakEven, Costs, Item, Load, Own, queries_to_pay, reckon
     from ragc.advise._curve import SHARES, Compiled, Curve, Point, draw_curve
     from ragc.advise._facts import QUESTIONS, Facts, Question
     from ragc.advise._measured import Measured, measure
@@ -32,6 +32,7 @@ _HOME = {
     "Load": "_costs",
     "Measured": "_measured",
     "Outcome": "_advice",
+    "Own": "_costs",
     "Point": "_curve",
     "Price": "_prices",
     "Prices": "_prices",
@@ -65,6 +66,7 @@ __all__ = [
     "Load",
     "Measured",
     "Outcome",
+    "Own",
     "Point",
     "Price",
     "Prices",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -44,6 +44,15 @@ class Load:
     def tokens(self) -> int:
         """Tokens in a month."""
         return self.queries * (self.input_tokens + self.output_tokens)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A program of one's own at the tokens of a query that were measured of it."""
+
+    price: Price
+    input_tokens: int
+    output_tokens: int
 
 
 @dataclass(frozen=True)
@@ -131,18 +140,25 @@ def reckon(
     prices: Prices,
     models: Sequence[str] = (),
     *,
-    own: Price | None = None,
+    own: Sequence[Own] = (),
     months: int = MONTHS,
 ) -> Costs:
-    """Return what `load` costs with each of `models` (default: every one in the list), exactly; `own` comes first.
+    """Return what `load` costs with each of `models` (default: every one in the list), exactly.
+
+    Programs of one's own come first, each with tokens of its own in place of the load's.
 
     Raises ConfigError for a model without a price and for `months` below 1.
     """
     if months < 1:
         raise ConfigError(f"months {months}: a project is written off over 1 month or more")
     listed = [price.key for price in prices.entries.values() if price.kind in ("model", "tuned")]
-    chosen = [*([] if own is None else [own]), *(prices.model(name) for name in models or listed)]
-    arms = tuple(_arm(load, price, prices) for price in dict.fromkeys(chosen))
+    alike = replace(load, tuned_input_tokens=None)
+    ours = [
+        _arm(replace(alike, input_tokens=one.input_tokens, output_tokens=one.output_tokens), one.price, prices)
+        for one in own
+    ]
+    others = [_arm(load, price, prices) for price in dict.fromkeys(prices.model(name) for name in models or listed)]
+    arms = (*ours, *others)
     return Costs(load, arms, tuple(_items(load, prices)), tuple(_break_even(load, arms, prices, months)))
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ragc.artifact import Manifest, Verified
     from ragc.project import Project, TaskSettings
 
+SPLITS = ("test", "validation")
+"""Where figures are taken from: the first that was measured."""
 FEWEST = 10
 """Test questions of a slice below which its score is not called weak."""
 
@@ -47,6 +49,9 @@ class Measured:
     input_tokens: Fraction | None = None
     """Of one question."""
     output_tokens: Fraction | None = None
+    plain_input_tokens: Fraction | None = None
+    """The same for the program before compiling."""
+    plain_output_tokens: Fraction | None = None
     prompt_tokens: int | None = None
     """About: instructions and demonstrations, four bytes to a token."""
 
@@ -67,7 +72,8 @@ class Measured:
 
     def as_json(self) -> dict[str, Any]:
         """The measurements for a program to read."""
-        numbers = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens}
+        names = ("input_tokens", "output_tokens", "plain_input_tokens", "plain_output_tokens")
+        numbers: dict[str, Fraction | None] = {name: getattr(self, name) for name in names}
         return {
             **vars(self),
             "slices": dict(self.slices),
@@ -99,12 +105,12 @@ def _of(verified: Verified) -> dict[str, Any]:
     manifest = verified.manifest
     side = sealed_side(manifest)
     results = manifest.results
-    found: Mapping[str, Any] = next(
-        (part[side] for name in ("test", "validation") if (part := results.get(name) or {}).get(side)), {}
-    )
+    found: Mapping[str, Any] = next((part[side] for name in SPLITS if (part := results.get(name) or {}).get(side)), {})
     scored = {name: part for name, part in (found.get("slices") or {}).items() if part["n"] >= FEWEST}
     weakest = min(scored.items(), key=lambda item: item[1]["score"], default=None)
     inputs, outputs = _tokens(manifest, found)
+    plain = next((part["baseline"] for name in SPLITS if (part := results.get(name) or {}).get("baseline")), {})
+    before = _tokens(manifest, plain) if plain else (None, None)
     return {
         "artifact": manifest.name,
         "model": str(manifest.identity["lm"]["model"]),
@@ -117,6 +123,8 @@ def _of(verified: Verified) -> dict[str, Any]:
         "latency_p95": found.get("latency_p95"),
         "input_tokens": inputs,
         "output_tokens": outputs,
+        "plain_input_tokens": before[0],
+        "plain_output_tokens": before[1],
         "prompt_tokens": _prompt_tokens(verified.state),
     }
 

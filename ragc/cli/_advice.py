@@ -13,7 +13,7 @@ from ragc._messages import counted
 from ragc.cli._terminal import note, row, say, table
 
 if TYPE_CHECKING:
-    from ragc.advise import Advice, BreakEven, Change, Costs, Curve, Facts, Measured, Prices, Question, Rule
+    from ragc.advise import Advice, BreakEven, Change, Costs, Curve, Facts, Measured, Own, Price, Prices, Question, Rule
     from ragc.project import Project
 
 NAME = 30
@@ -45,12 +45,24 @@ def costs_of(given: Mapping[str, Any], project: Project | None, measured: Measur
             raise ConfigError(f"{flag} is missing: no artifact says how many tokens a query takes; write {flag} N")
     parts = ("queries", "tuned_input_tokens", "question_tokens", "vectors", "corpus_tokens", "training_tokens")
     prices = _prices(given, project)
-    own = None
+    own = []
     if measured is not None and measured.model is not None:
-        lm = None if project is None else project.settings.lm
-        own = replace(model_price(measured.model, prices, lm), name=f"{measured.task}, as compiled")
+        price = model_price(measured.model, prices, None if project is None else project.settings.lm)
+        own = _own(measured, price, tokens, is_given=given["input_tokens"] is not None)
     load = Load(**tokens, **{name: given[name] for name in parts})
     return reckon(load, prices, given["models"], own=own, months=given["months"])
+
+
+def _own(measured: Measured, price: Price, tokens: Mapping[str, int], *, is_given: bool) -> list[Own]:
+    """The artifact, and where its tokens are those that were measured, the program before compiling beside it."""
+    from ragc.advise import Own
+
+    own = [Own(replace(price, name=f"{measured.task}, as compiled"), tokens["input_tokens"], tokens["output_tokens"])]
+    plain = (measured.plain_input_tokens, measured.plain_output_tokens)
+    if is_given or plain[0] is None or plain[1] is None:
+        return own
+    before = replace(price, name=f"{measured.task}, uncompiled")
+    return [Own(before, round(plain[0]), round(plain[1])), *own]
 
 
 def _prices(given: Mapping[str, Any], project: Project | None) -> Prices:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from artifacts import seal_program
+from conftest import REPOSITORY
 
 Run = Callable[..., Any]
 LOAD = ("--queries", "10M", "--input-tokens", "5000", "--output-tokens", "500")
@@ -97,6 +98,15 @@ def test_own_measurements_are_used_and_cost_the_own_arm(project: Path, run_ragc:
         "output_tokens": 10,
         "price": None,
     }
+
+
+def test_the_repositorys_own_artifact_is_reckoned_at_the_tokens_that_were_measured(run_ragc: Run) -> None:
+    done = run_ragc("advise", "handbook", "--queries", "100k", "--json", cwd=REPOSITORY)
+    found = json.loads(done.stdout)
+    arms = {arm["name"]: arm["input_tokens"] for arm in found["costs"]["arms"]}
+    assert arms["handbook, as compiled"] == round(found["measured"]["input_tokens"])
+    assert arms["handbook, uncompiled"] == round(found["measured"]["plain_input_tokens"])
+    assert found["own"].startswith("your own test split: ")
 
 
 def test_prices_of_the_project_go_over_the_list(project: Path, run_ragc: Run) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 
 import pytest
 
-from ragc.advise import Load, count, dollars, load_prices, model_price, parted_prices, queries_to_pay, reckon
+from ragc.advise import Load, Own, count, dollars, load_prices, model_price, parted_prices, queries_to_pay, reckon
 from ragc.errors import ConfigError
 from ragc.project import ModelSettings
 
@@ -67,6 +68,15 @@ def test_a_price_of_ones_own_goes_over_the_list() -> None:
     assert [arm.month for arm in costs.arms] == [150_000, 12_000]
     assert {arm.price.basis for arm in costs.arms} == {"yours"}
     assert list(prices.over({"pinecone": "0.2/1"}, "--price").entries["pinecone"].figures) == [Fraction("0.2"), 1]
+
+
+def test_programs_of_ones_own_come_first_at_tokens_of_their_own() -> None:
+    price = dataclasses.replace(load_prices().model("claude-sonnet-4-6"), name="leave, as compiled")
+    costs = reckon(Load(1_000_000, 10, 10), load_prices(), ["llama-4-70b"], own=[Own(price, 1_000, 100)])
+    assert [(arm.name, arm.month) for arm in costs.arms] == [
+        ("leave, as compiled", 4_500),
+        ("Llama 4 70B at Fireworks", 10),
+    ]
 
 
 def test_every_price_has_a_date_and_a_source() -> None:
