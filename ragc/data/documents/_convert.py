@@ -59,10 +59,14 @@ def _convert(path: Path, suffix: str, data: bytes, beat: Beat) -> Conversion:
             from ragc.data.documents._workbook import convert_xlsx
 
             return convert_xlsx(data, beat)
-        case ".eml" | ".msg" | ".htm" | ".html":
+        case ".msg":
+            from ragc.data.documents._outlook import convert_msg
+
+            return convert_msg(data)
+        case ".eml" | ".htm" | ".html":
             from ragc.data.documents import _mail
 
-            return {".eml": _mail.convert_eml, ".msg": _mail.convert_msg}.get(suffix, _mail.convert_html)(data)
+            return (_mail.convert_eml if suffix == ".eml" else _mail.convert_html)(data)
         case ".csv" | ".tsv":
             return _csv(data)
         case ".jsonl":

@@ -8,7 +8,7 @@ from importlib import metadata, util
 
 from ragc._extras import Extra
 
-VERSION = 1
+VERSION = 2
 """Raised when the same file gives another text or other metadata, so that what is kept is converted anew."""
 
 

@@ -1,10 +1,9 @@
-"""E-mail (.eml, and Outlook's .msg through markitdown) and HTML."""
+"""E-mail and HTML."""
 
 from __future__ import annotations
 
 import email
 import email.policy
-import io
 import re
 from email.message import EmailMessage
 from typing import Any
@@ -16,7 +15,6 @@ from ragc.data.documents._formats import missing_extra
 from ragc.data.documents._tables import with_headers
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
-_OUTLOOK_FIELD = re.compile(r"^\*\*(From|To|Subject):\*\* (.*)$", re.MULTILINE)
 _HEADERS = ("From", "To", "Cc", "Date")
 
 
@@ -54,21 +52,6 @@ def convert_eml(data: bytes) -> Conversion:
         metadata["date"] = sent
     notes = (("left out", f"attachments: {', '.join(names)}"),) if names else ()
     return Conversion((Converted(clean(text), real_title(_header(message, "Subject")), metadata),), notes)
-
-
-def convert_msg(data: bytes) -> Conversion:
-    """Return an Outlook message as one document. Raises Unreadable."""
-    from markitdown import StreamInfo
-    from markitdown.converters import OutlookMsgConverter
-
-    stream, info = io.BytesIO(data), StreamInfo(extension=".msg")
-    markdown = OutlookMsgConverter().convert(stream, info).markdown
-    fields = {name.lower(): value.strip() for name, value in _OUTLOOK_FIELD.findall(markdown)}
-    text = with_headers(clean(markdown))
-    if not text.partition("## Content")[2].strip() and not fields.get("subject"):
-        raise Unreadable("no text in it")
-    subject = fields.pop("subject", None)
-    return Conversion((Converted(text, real_title(subject), {"format": "msg", **fields}),))
 
 
 def _markdown(html: str) -> tuple[str | None, str]:
