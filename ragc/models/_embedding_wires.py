@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ragc.errors import ConfigError
+from ragc.models._hosts import COHERE, OPENAI, VOYAGE, Host
 
 Use = Literal["document", "query"]
 """What a text is embedded as; some models have a side for each."""
@@ -22,9 +23,7 @@ Use = Literal["document", "query"]
 class EmbeddingWire:
     """How a provider is asked for vectors."""
 
-    provider: str
-    url: str
-    variables: tuple[str, ...]
+    host: Host
     path: str
     texts: str
     """The name of the list of texts."""
@@ -67,7 +66,7 @@ class EmbeddingWire:
         """The items of a reply that hold the vectors, each with its place where that is said; None: it is no reply."""
         if not isinstance(reply, dict):
             return None
-        if self.provider == "cohere":
+        if self.host is COHERE:
             embeddings = reply.get("embeddings")
             vectors = embeddings.get("float") if isinstance(embeddings, dict) else None
             return [{"embedding": one} for one in vectors] if isinstance(vectors, list) else None
@@ -80,7 +79,7 @@ class EmbeddingWire:
 
     def tokens(self, reply: Mapping[str, Any]) -> int | None:
         """Tokens of the texts, as far as they are reported; an endpoint that counts none says 0."""
-        if self.provider == "cohere":
+        if self.host is COHERE:
             meta = reply.get("meta")
             return first_count(meta.get("billed_units") if isinstance(meta, dict) else None, "input_tokens")
         return first_count(reply.get("usage"), "prompt_tokens", "total_tokens")
@@ -111,9 +110,7 @@ _VOYAGE = (
 WIRES: Mapping[str, EmbeddingWire] = MappingProxyType(
     {
         "openai": EmbeddingWire(
-            provider="openai",
-            url="https://api.openai.com/v1",
-            variables=("OPENAI_API_KEY",),
+            host=OPENAI,
             path="/embeddings",
             texts="input",
             shorten="dimensions",
@@ -125,9 +122,7 @@ WIRES: Mapping[str, EmbeddingWire] = MappingProxyType(
             },
         ),
         "cohere": EmbeddingWire(
-            provider="cohere",
-            url="https://api.cohere.com/v2",
-            variables=("COHERE_API_KEY", "CO_API_KEY"),
+            host=COHERE,
             path="/embed",
             texts="texts",
             shorten="output_dimension",
@@ -138,9 +133,7 @@ WIRES: Mapping[str, EmbeddingWire] = MappingProxyType(
             own={"embed-v4.0": (1536, 256, 512, 1024)},
         ),
         "voyage": EmbeddingWire(
-            provider="voyage",
-            url="https://api.voyageai.com/v1",
-            variables=("VOYAGE_API_KEY",),
+            host=VOYAGE,
             path="/embeddings",
             texts="input",
             shorten="output_dimension",

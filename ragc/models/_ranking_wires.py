@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from ragc.models._embedding_wires import first_count
+from ragc.models._hosts import COHERE, VOYAGE, Host
 
 PER_SEARCH = 100
 """Documents of one search, as Cohere bills it."""
@@ -34,9 +35,7 @@ class Taken:
 class RankingWire:
     """How a provider is asked to rank documents."""
 
-    provider: str
-    url: str
-    variables: tuple[str, ...]
+    host: Host
     billed: Literal["search", "input"]
     """What it bills, as the key of a price."""
     results: str
@@ -67,16 +66,12 @@ class RankingWire:
 WIRES: Mapping[str, RankingWire] = MappingProxyType(
     {
         "cohere": RankingWire(
-            provider="cohere",
-            url="https://api.cohere.com/v2",
-            variables=("COHERE_API_KEY", "CO_API_KEY"),
+            host=COHERE,
             billed="search",
             results="results",
         ),
         "voyage": RankingWire(
-            provider="voyage",
-            url="https://api.voyageai.com/v1",
-            variables=("VOYAGE_API_KEY",),
+            host=VOYAGE,
             billed="input",
             results="data",
             always={"truncation": False},

@@ -23,6 +23,7 @@ from dspy._vendor.lm15.providers.base import _attach_error_metadata
 from ragc._secrets import redact
 from ragc.errors import ExampleError, ModelError
 from ragc.models._errors import explain_call
+from ragc.models._hosts import Host
 from ragc.models._replies import bad_reply
 from ragc.models._routes import Route, api_key, base_url
 from ragc.models._transport import hear
@@ -47,16 +48,8 @@ class Wire(Protocol):
     """How a provider is spoken to."""
 
     @property
-    def provider(self) -> str:
-        """What its model strings begin with."""
-
-    @property
-    def url(self) -> str:
-        """Where it listens, where no `base_url` is given."""
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The environment variables that may hold its key."""
+    def host(self) -> Host:
+        """Who is asked, where no `base_url` says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +88,12 @@ class Remote:
         """
         self.gateway = gateway
         self.retry = retry or Retry()
-        variables = (settings.api_key_env,) if settings.api_key_env else wire.variables
-        self.route = Route("lm15", wire.provider, settings.model.partition("/")[2], variables)
+        variables = (settings.api_key_env,) if settings.api_key_env else wire.host.variables
+        self.route = Route("lm15", wire.host.provider, settings.model.partition("/")[2], variables)
         self.answered = False
         """Whether any request has been answered: until then, an address that cannot be reached is taken for wrong."""
         self._settings = settings
-        self._url = wire.url
+        self._url = wire.host.url
         self._lock = threading.Lock()
         self._client: tuple[int, httpx.Client] | None = None
         self._closing: Callable[[], object] | None = None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,46 +9,21 @@ import numpy as np
 import pytest
 
 from contract.stores import corpus_of
+from llama_server import MODEL, llama_server
 from ragc.errors import DataError
-from ragc.models import Gateway, prepare_model
-from ragc.models._weights import find_weights
-from ragc.project import ChunkSettings, EmbedderSettings, ModelSettings
+from ragc.models import Gateway
+from ragc.project import ChunkSettings, EmbedderSettings
 from ragc.retrieval import Index, make_embedder, open_store
 from scenes import KEY
 
 pytestmark = pytest.mark.model
 
-MODEL = "smollm2-135m-instruct"
-SERVE = """
-import sys, xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path, params.model_alias = sys.argv[1], {sys.argv[2]}
-params.n_parallel, params.n_ctx, params.embedding = 1, 2048, True
-params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-params.verbosity, params.ui, params.offline = -1, False, True
-params.api_keys = [sys.argv[3]]
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The address of the server, in a process of its own."""
-    prepare_model(ModelSettings(model=f"local/{MODEL}"))
-    weights = find_weights(MODEL)
-    assert weights is not None
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, os.fspath(weights), MODEL, KEY],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.kill()
+    with llama_server(KEY, embeddings=True) as address:
+        yield address
 
 
 def test_a_corpus_is_indexed_and_searched(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

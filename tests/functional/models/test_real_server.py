@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import anthropic
@@ -12,46 +9,22 @@ import dspy
 import openai
 import pytest
 
+from llama_server import MODEL, llama_server
 from ragc.errors import ModelError
-from ragc.models import Gateway, make_adapter, make_lm, prepare_model
-from ragc.models._weights import find_weights
+from ragc.models import Gateway, make_adapter, make_lm
 from ragc.project import ModelSettings
 
 pytestmark = pytest.mark.model
 
 KEY = "sk-scripted-0123456789abcdef"
-MODEL = "smollm2-135m-instruct"
 ITALY = {"context": "Rome is the capital of Italy.", "question": "What is the capital of Italy?"}
-
-SERVE = """
-import sys, xllamacpp
-params = xllamacpp.CommonParams()
-params.model.path, params.model_alias = sys.argv[1], {sys.argv[2]}
-params.n_parallel, params.n_ctx = 1, 2048
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-params.verbosity, params.ui, params.offline = -1, False, True
-params.api_keys = [sys.argv[3]]
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """The address of the server, in a process of its own."""
-    prepare_model(ModelSettings(model=f"local/{MODEL}"))
-    weights = find_weights(MODEL)
-    assert weights is not None
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVE, os.fspath(weights), MODEL, KEY],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip()
-        server.kill()
+    with llama_server(KEY) as address:
+        yield address
 
 
 @pytest.fixture(params=["openai", "anthropic"])

@@ -222,4 +222,4 @@ def test_a_key_that_is_refused_is_told_without_it(provider: Provider) -> None:
 
 def test_the_providers_own_addresses_are_used_without_a_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
     for model, url in ((COHERE, "https://api.cohere.com/v2"), (VOYAGE, "https://api.voyageai.com/v1")):
-        assert Embeddings(EmbedderSettings(model=model)).wire.url == url
+        assert Embeddings(EmbedderSettings(model=model)).wire.host.url == url
