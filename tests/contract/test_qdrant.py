@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient, models
+from qdrant_client.local import persistence
 
-from contract.stores import MADE_WITH, indexed
+from contract.stores import MADE_WITH, WordVectors, indexed
 from ragc.errors import StoreError
-from ragc.retrieval import Store, open_store
+from ragc.retrieval import Query, Store, open_store
 from ragc.retrieval.stores._address import Address
 from ragc.retrieval.stores.qdrant import _lock
 from ragc.retrieval.stores.qdrant._connection import Connection
@@ -124,6 +125,36 @@ def test_what_a_killed_writer_left_does_not_count_and_is_deleted(opened: Open, q
     with store._connection.lent() as client:
         left = client.scroll(store._physical(client), limit=100)[0]
     assert {point.payload["document"] for point in left if "document" in point.payload} == {"a", "c"}
+
+
+def test_a_folder_holds_no_pickle_and_is_read_again_as_it_was(
+    opened: Open, qdrant_local_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("dumps", "loads"):
+        monkeypatch.setattr(persistence.pickle, name, None)  # whoever pickles now fails
+    store: Any = opened(qdrant_local_url)
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words about leave"), indexed("b", "Ünïcode 東京 🙂", metadata={"team": "x"})], (), "v")
+    store.write([indexed("c", "gone")], ("a",), "v2")
+    vector = WordVectors().embed_query("東京")
+    query = Query("東京 gone", vector, 5, 0.5)
+    before = store.search(query, MADE_WITH)
+    assert {one.document for one in before} == {"b", "c"}
+    store._connection._folder.close()
+    assert store.search(query, MADE_WITH) == before
+    files = list((tmp_path / "qdrant").rglob("*.sqlite"))
+    assert files and not [file for file in files if b"qdrant_client" in file.read_bytes()]
+
+
+def test_a_folder_that_is_pickled_is_not_read(opened: Open, qdrant_local_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    theirs = QdrantClient(path=str(folder))
+    theirs.create_collection("any", vectors_config={})
+    theirs.upsert("any", [models.PointStruct(id=1, vector={}, payload={})])
+    theirs.close()
+    (folder / ".lock").unlink()
+    folder.rename(tmp_path / "qdrant")
+    refused(opened(qdrant_local_url), "its points are pickled, which ragc does not read; delete the folder")
 
 
 @pytest.fixture

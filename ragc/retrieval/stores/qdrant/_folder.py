@@ -19,6 +19,8 @@ from typing import Any
 
 from qdrant_client import QdrantClient
 
+from ragc.retrieval.stores.qdrant._persistence import keep_as_json
+
 # What a fork left in the child: neither used nor closed there.
 _inherited: list[object] = []
 _folders: dict[Path, Folder] = {}
@@ -100,6 +102,7 @@ def _opened(path: Path) -> QdrantClient:
             except portalocker.exceptions.LockException as error:
                 raise RuntimeError("the folder is already accessed by another instance of Qdrant client") from error
             portalocker.unlock(file)
+    keep_as_json(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there are many points; docs/stores.md says so
         client = QdrantClient(path=str(path), force_disable_check_same_thread=True)
