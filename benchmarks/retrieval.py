@@ -21,9 +21,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("RAGC_BENCH_DATA", ROOT.parent / "shared" / "data"))
-CORPUS = DATA / "wiki_passages" / "corpus.jsonl"
-QUESTIONS = DATA / "xquad_en" / "examples.jsonl"
+sys.path.insert(0, str(ROOT))
+
+from benchmarks._shared import CORPUS, is_missing, questions  # noqa: E402 the checkout's own
+
 PYPROJECT = """
 [project]
 name = "wiki"
@@ -42,9 +43,7 @@ def main() -> int:
     parser.add_argument("--k", type=int, default=5)
     parser.add_argument("--queries", type=int, default=300)
     options = parser.parse_args()
-    missing = [str(path) for path in (CORPUS, QUESTIONS) if not path.is_file()]
-    if missing:
-        print(f"no data at {', '.join(missing)}; set RAGC_BENCH_DATA to the folder that holds it")
+    if is_missing():
         return 0
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
@@ -96,13 +95,12 @@ def _search(project: Path, k: int, queries: int) -> None:
     from ragc.project import Project
     from ragc.retrieval import open_index
 
-    with QUESTIONS.open(encoding="utf-8") as lines:
-        questions = [json.loads(line)["question"] for line in lines][: queries + 20]
+    asked = questions(queries + 20)
     found = Project.find(project)
     index = open_index(found, found.task(None))
     for label, alpha in (("text", 0.0), ("vectors", 1.0), ("hybrid", 0.5)):
         taken, cpu = [], []
-        for question in questions:
+        for question in asked:
             begun, cpu_begun = time.perf_counter(), time.process_time()
             index.search(question, k=k, alpha=alpha)
             taken.append(1e3 * (time.perf_counter() - begun))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import resource
@@ -26,13 +25,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ragc.data import Corpus, Document  # noqa: E402 the checkout's own
+from benchmarks._shared import CORPUS, is_missing, questions  # noqa: E402 the checkout's own
+from ragc.data import Corpus, Document  # noqa: E402
 from ragc.project import ChunkSettings, EmbedderSettings  # noqa: E402
 from ragc.retrieval import Index, make_embedder, open_store  # noqa: E402
 
-DATA = Path(os.environ.get("RAGC_BENCH_DATA", ROOT.parent / "shared" / "data"))
-CORPUS = DATA / "wiki_passages" / "corpus.jsonl"
-QUESTIONS = DATA / "xquad_en" / "examples.jsonl"
 MOST_MS = 60.0
 """What a hybrid query may take over 100,000 passages, p50."""
 PASSAGES_EACH = 20
@@ -47,9 +44,7 @@ def main() -> int:
     parser.add_argument("--k", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    missing = [str(path) for path in (CORPUS, QUESTIONS) if not path.is_file()]
-    if missing:
-        print(f"no data at {', '.join(missing)}; set RAGC_BENCH_DATA to the folder that holds it")
+    if is_missing():
         return 0
     with tempfile.TemporaryDirectory() as folder:
         store = open_store("sqlite://index.db", root=Path(folder), collection="wiki")
@@ -102,12 +97,11 @@ def recombined(passages: int, seed: int) -> Corpus:
 
 def searched(index: Index, k: int, queries: int, passages: int) -> bool:
     """Search as a server does, the question embedded in each search, and say whether hybrid is fast enough."""
-    with QUESTIONS.open(encoding="utf-8") as lines:
-        questions = [json.loads(line)["question"] for line in lines][: queries + 20]
+    asked = questions(queries + 20)
     reached = True
     for label, alpha in (("text", 0.0), ("vectors", 1.0), ("hybrid", 0.5)):
         taken, cpu = [], []
-        for question in questions:
+        for question in asked:
             begun, cpu_begun = time.perf_counter(), time.process_time()
             index.search(question, k=k, alpha=alpha)
             taken.append(1e3 * (time.perf_counter() - begun))

@@ -12,7 +12,6 @@ beyond the same request sent with the store's own client, each the median of the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -24,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("RAGC_BENCH_DATA", ROOT.parent / "shared" / "data"))
-CORPUS = DATA / "wiki_passages" / "corpus.jsonl"
-QUESTIONS = DATA / "xquad_en" / "examples.jsonl"
+sys.path.insert(0, str(ROOT))
+
+from benchmarks._shared import CORPUS, is_missing, questions  # noqa: E402 the checkout's own
+
 ALPHAS = {"text": 0.0, "vectors": 1.0, "hybrid": 0.5}
 BATCH = 512
 
@@ -38,19 +38,15 @@ def main() -> int:
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("stores", nargs="*", metavar="NAME=URL")
     options = parser.parse_args()
-    missing = [str(path) for path in (CORPUS, QUESTIONS) if not path.is_file()]
-    if missing:
-        print(f"no data at {', '.join(missing)}; set RAGC_BENCH_DATA to the folder that holds it")
+    if is_missing():
         return 0
     with tempfile.TemporaryDirectory() as folder:
         documents, made_with, embed = _documents()
-        with QUESTIONS.open(encoding="utf-8") as lines:
-            texts = [json.loads(line)["question"] for line in lines][: options.questions]
-        questions = [(text, embed(text)) for text in texts]
+        asked = [(text, embed(text)) for text in questions(options.questions)]
         urls = {"sqlite": f"sqlite:///{folder}/index.db", **_given(options.stores)}
         exact: dict[str, list[list[str]]] = {}
         for name, url in urls.items():
-            exact = _measure(name, url, documents, made_with, questions, options.k, exact)
+            exact = _measure(name, url, documents, made_with, asked, options.k, exact)
     return 0
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 import ragc
 from conftest import RunRagc
 from provider import Provider, fields
+from ragc._files import digest
+
+from .conftest import configure
 
 
 def test_eval_scores_the_artifact_and_the_uncompiled_program(hosted_project: Path, run_ragc: RunRagc) -> None:
@@ -22,6 +25,29 @@ def test_eval_scores_the_artifact_and_the_uncompiled_program(hosted_project: Pat
     failed = run_ragc("eval", "./compiled/allotments", "--fail-under", "0.99", cwd=hosted_project)
     assert failed.returncode == 1
     assert "below --fail-under 0.99" in failed.stderr
+
+
+def test_eval_changes_nothing_but_the_journal_the_index_and_its_own_record(
+    hosted_project: Path, run_ragc: RunRagc
+) -> None:
+    ragc.compile(project=hosted_project)
+    configure(hosted_project, 'tracking = "off"', 'tracking = "sqlite:///.ragc/mlflow.db"')
+    before = files(hosted_project)
+    for args in (("allotments",), ("--uncompiled",), ("./compiled/allotments",), ("--retrieval",)):
+        done = run_ragc("eval", *args, "--json", cwd=hosted_project)
+        assert done.returncode == 0, done.stderr
+    after = files(hosted_project)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    own = (".ragc/journal.", ".ragc/index.db", ".ragc/evaluations")
+    assert {name for name in changed if not name.startswith(own)} == set()
+
+
+def files(root: Path) -> dict[str, str]:
+    return {
+        path.relative_to(root).as_posix(): digest(path.read_bytes())
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def test_eval_without_an_artifact_says_what_to_run(hosted_project: Path, run_ragc: RunRagc) -> None:
