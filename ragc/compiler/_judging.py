@@ -14,11 +14,11 @@ from ragc._messages import counted
 from ragc.artifact import chosen_lm, load, verify
 from ragc.compiler._bench import Bench, open_bench
 from ragc.compiler._events import OnEvent, Working, ignore
-from ragc.compiler._history import open_evaluation
+from ragc.compiler._history import open_evaluation, open_look
 from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._judged import judge_settings, open_judge
 from ragc.data import read_examples
-from ragc.errors import ConfigError, DataError
+from ragc.errors import ArtifactError, ConfigError, DataError
 from ragc.evaluation import is_abstention, load_metric
 from ragc.evaluation.judge import (
     FEWEST,
@@ -42,8 +42,11 @@ if TYPE_CHECKING:
 
     from ragc.data import Example
     from ragc.evaluation import Measure, Traced
+    from ragc.models import Gateway
     from ragc.project import TaskSettings
 
+ARMS = ".ragc/arms"
+"""Below it a comparison seals its arms, a folder an experiment."""
 FREE = "refusal"
 """A metric that asks nobody, for answers that people are to judge."""
 
@@ -90,12 +93,12 @@ def open_judging(
     threads: int | None = None,
     on_event: OnEvent = ignore,
 ) -> Judging:
-    """The answers of a task that are to be judged: of its artifact, where there is one, and of its uncompiled program.
+    """The answers of a task that are to be judged: of its artifact, its sealed arms and its uncompiled program.
 
-    Both are asked the training and validation questions, through the journal: what an evaluation has paid for is not
-    paid again, and the test split stays closed. Answers that no judge is asked about are left out: abstentions, answers
-    to unanswerable questions and, for `semantic_f1`, what is accepted word for word. `metric` is the task's where that
-    is judged, else `semantic_f1`.
+    They are what the journal knows of the training and validation questions; the test split stays closed. Where that is
+    less than a calibration needs, artifact and uncompiled program are asked for the others. Answers that no judge is
+    asked about are left out: abstentions, answers to unanswerable questions and, for `semantic_f1`, what is accepted
+    word for word. `metric` is the task's where that is judged, else `semantic_f1`.
 
     Raises:
         RagcError: what cannot be used, in one line; a judgement of an answer or an example that is not known.
@@ -103,9 +106,15 @@ def open_judging(
     found, chosen, measure = _chosen(project, task, metric)
     known = read_judgements(judgements_beside(found.path(chosen.examples)), _ids(found, chosen))
     items: dict[str, Item] = {}
-    for source, one in _sources(found, chosen):
-        for item in _answers(one, chosen, measure, source, threads, on_event):
-            items.setdefault(item.id, item)
+    sources = list(_sources(found, chosen))
+    for asks in (False, True):
+        if asks and len(items) >= FEWEST:
+            break
+        for source in sources:
+            if asks and source.is_arm:
+                continue
+            for item in _answers(source, chosen, measure, threads, on_event, asks=asks):
+                items.setdefault(item.id, item)
     order = sorted(items)
     random.Random(f"{seed}/{chosen.name}/{measure.name}/judge").shuffle(order)
     mine = {id_: one for id_, one in known.items() if one.item.metric == measure.name}
@@ -224,52 +233,79 @@ def _ids(project: Project, task: TaskSettings) -> set[str]:
     return {example.id for example in read_examples(project.path(task.examples))}
 
 
-def _sources(project: Project, task: TaskSettings) -> Iterator[tuple[str, Project]]:
-    """What has answers, and the project with the model that gives them."""
-    place = project.compiled_path(task)
-    if place.is_dir():
-        manifest = verify(place)
-        yield (
-            manifest.name,
-            replace(project, settings=project.settings.model_copy(update={"lm": chosen_lm(manifest, None)})),
-        )
-    yield "uncompiled", project
+@dataclass(frozen=True)
+class _Source:
+    """A program that has answers, and the project with the model that gives them."""
+
+    name: str
+    project: Project
+    place: Path | None = None
+    """The artifact; None: the program as it is written."""
+    is_arm: bool = False
+
+
+def _sources(project: Project, task: TaskSettings) -> Iterator[_Source]:
+    places = [place for place in (project.compiled_path(task),) if place.is_dir()]
+    arms = sorted(manifest.parent for manifest in project.path(ARMS).glob("*/*/manifest.json"))
+    for place in (*places, *arms):
+        is_arm = place not in places
+        try:
+            manifest = verify(place)
+        except ArtifactError:
+            if is_arm:
+                continue  # a comparison makes it again
+            raise
+        if manifest.task != task.name:
+            continue
+        settings = project.settings.model_copy(update={"lm": chosen_lm(manifest, None)})
+        yield _Source(manifest.name, replace(project, settings=settings), place, is_arm)
+    yield _Source("uncompiled", project)
 
 
 def _answers(
-    project: Project, task: TaskSettings, metric: Measure, source: str, threads: int | None, on_event: OnEvent
+    source: _Source, task: TaskSettings, metric: Measure, threads: int | None, on_event: OnEvent, *, asks: bool
 ) -> Iterator[Item]:
+    """What `source` answered, from the journal alone unless it `asks`."""
+
+    def gateway(*_: object) -> Gateway:
+        opened = open_evaluation(project, task, on_event) if asks else open_look(project, task)
+        return opened.gateway
+
+    project = source.project
     bench = open_bench(
         project,
         task.model_copy(update={"metric": FREE}),
-        gateway_for=lambda *_: open_evaluation(project, task, on_event).gateway,
+        gateway_for=gateway,
         threads=threads,
-        on_event=on_event,
+        on_event=on_event if asks else ignore,
+        is_replay=not asks,
     )
     with closing(bench), bench.context(), Interrupts(bench.gateway):
-        program = bench.program() if source == "uncompiled" else _sealed(bench)
+        program = bench.program() if source.place is None else _sealed(bench, source.place)
         splits = bench.labelled.splits
         examples = [example for example in (*splits.train, *splits.validation) if example.answerable]
+        label = "asks" if asks else "journal"
         with bench.gateway.step("answers"):
             runs = bench.evaluator.trace(program, examples)
             try:
                 for number, (example, traced) in enumerate(zip(examples, runs, strict=True), 1):
-                    on_event(Working("answers", number, len(examples)))
-                    item = _item(example, traced, metric, source, project.settings.lm.model)
+                    on_event(Working(label, number, len(examples)))
+                    item = _item(example, traced, metric, source)
                     if item is not None:
                         yield item
             finally:
                 runs.close()
-        bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
+        if asks:
+            bench.gateway.journal.update_run(bench.gateway.run, state="sealed")
 
 
-def _sealed(bench: Bench) -> dspy.Module:
-    program: dspy.Module = load(bench.project.compiled_path(bench.task)).program
+def _sealed(bench: Bench, place: Path) -> dspy.Module:
+    program: dspy.Module = load(place).program
     bench.bind(program)
     return program
 
 
-def _item(example: Example, traced: Traced, metric: Measure, source: str, model: str) -> Item | None:
+def _item(example: Example, traced: Traced, metric: Measure, source: _Source) -> Item | None:
     """The answer as people judge it; None where there is none, or no judge would be asked about it."""
     from ragc._text import answer_key
 
@@ -284,5 +320,12 @@ def _item(example: Example, traced: Traced, metric: Measure, source: str, model:
     if metric.name == "tone":
         context = metric.settings["style"].rules
     return Item(
-        example.id, metric.name, example.question, example.answers, answer, tuple(context), model=model, source=source
+        example.id,
+        metric.name,
+        example.question,
+        example.answers,
+        answer,
+        tuple(context),
+        model=source.project.settings.lm.model,
+        source=source.name,
     )

@@ -18,6 +18,7 @@ from conftest import RunRagc
 from provider import Provider
 from ragc.compiler import calibrate, export_judgements, open_judging
 from ragc.errors import ConfigError, DataError
+from ragc.evaluation.judge import marked
 
 
 def labels_for(listed: dict[str, Any], file: Path, number: int) -> None:
@@ -29,13 +30,16 @@ def labels_for(listed: dict[str, Any], file: Path, number: int) -> None:
 def test_figures_are_marked_until_30_labels_calibrate_the_judge(
     judged_project: Path, hosted_model: Provider, run_ragc: RunRagc, tmp_path: Path
 ) -> None:
-    before = run_ragc("eval", "--uncompiled", cwd=judged_project)
-    assert "semantic_f1 (judge not calibrated)" in before.stdout, before.stderr
+    before = ragc.evaluate(project=judged_project, uncompiled=True)
+    assert before.judged is not None and marked(before.metric, before.judged) == "semantic_f1 (judge not calibrated)"
+    ragc.evaluate(project=judged_project, uncompiled=True, split="train")
+    asked = len(hosted_model.requests)
     listed = json.loads(run_ragc("judge", "--json", cwd=judged_project).stdout)
     assert len(listed["items"]) >= 30 and (listed["labels"], listed["needed"]) == (0, 30)
     assert {key for item in listed["items"] for key in item} == {
         *("id", "metric", "question", "accepted", "answer", "context")
     }
+    assert len(hosted_model.requests) == asked  # the journal has all of it
     labels = tmp_path / "labels.jsonl"
     labels_for(listed, labels, 30)
     done = run_ragc("judge", "--import", labels, cwd=judged_project)
@@ -44,8 +48,8 @@ def test_figures_are_marked_until_30_labels_calibrate_the_judge(
     assert "not calibrated" not in after.stdout and "calibrated on 30 labels" in after.stdout
     file = judged_project / "pyproject.toml"
     file.write_text(file.read_text("utf-8").replace("openai/gpt-judge", "openai/gpt-other"), "utf-8")
-    other = run_ragc("eval", "--uncompiled", "--json", cwd=judged_project)
-    assert json.loads(other.stdout)["judge"]["note"] == "not calibrated"
+    other = ragc.evaluate(project=judged_project, uncompiled=True)
+    assert other.as_json()["judge"]["note"] == "not calibrated"
 
 
 def test_a_person_judges_blind_with_keys_and_goes_on_later(judged_project: Path, tmp_path: Path) -> None:
