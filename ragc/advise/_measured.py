@@ -109,7 +109,9 @@ def _of(verified: Verified) -> dict[str, Any]:
     scored = {name: part for name, part in (found.get("slices") or {}).items() if part["n"] >= FEWEST}
     weakest = min(scored.items(), key=lambda item: item[1]["score"], default=None)
     inputs, outputs = _tokens(manifest, found)
-    plain = next((part["baseline"] for name in SPLITS if (part := results.get(name) or {}).get("baseline")), {})
+    plain: Mapping[str, Any] = next(
+        (part["baseline"] for name in SPLITS if (part := results.get(name) or {}).get("baseline")), {}
+    )
     before = _tokens(manifest, plain) if plain else (None, None)
     return {
         "artifact": manifest.name,

@@ -79,6 +79,9 @@ def test_a_budget_that_runs_out_leaves_the_points_behind_it_empty(hosted_project
     assert found["cost"]["calls"] <= 30
     assert found["points"][-1]["score"] is None
     assert found["sentence"] == "The curve has no last doubling: a compile was cut short."
+    rest = json.loads(run_ragc("advise", "allotments", "--curve", "--json", cwd=hosted_project).stdout)["curve"]
+    assert rest["stopped"] is None
+    assert rest["paid_calls"] + found["paid_calls"] == rest["cost"]["calls"]
 
 
 def test_parts_are_nested_and_seeded() -> None:
