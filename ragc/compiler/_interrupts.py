@@ -18,7 +18,7 @@ class Interrupts:
     """A context manager around a run.
 
     The first Ctrl-C raises nothing: it stops the gateway, and that is looked at where it is safe, by every call before
-    it is sent or answered, by every example before it is begun and by every step of a run. What is in flight is waited
+    it is sent, by every example before it is begun and by every step of a run. What is in flight is waited
     for (as long as a call's timeout at most), then RunInterrupted is raised there, and the run seals the best so far.
     The second gives up: `again` is called; without it KeyboardInterrupt is raised, wherever the main thread is. Either
     way nothing that was received is lost.

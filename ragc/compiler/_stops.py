@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ragc.compiler._events import OnEvent, Warned
-from ragc.errors import BudgetExhausted, Interrupted
-from ragc.evaluation import TooManyErrors
+from ragc.errors import BudgetExhausted, Interrupted, RagcError
+from ragc.evaluation import TooManyErrors, fatal_cause
 
 if TYPE_CHECKING:
     from ragc.compiler._bench import Bench
@@ -35,6 +35,18 @@ class Stops:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        # What ends a run is that also where a program or an optimizer has made another error of it.
+        cause = error if error is None or isinstance(error, RagcError) else fatal_cause(error) or error
+        if not self._goes_on(cause):
+            if cause is not error and cause is not None:
+                raise cause from error
+            return False
+        self.bench.evaluator.cancel()
+        self.position = self.bench.gateway.position
+        self.bench.gateway.cut()
+        return True
+
+    def _goes_on(self, error: BaseException | None) -> bool:
         if not self.has_something:
             return False
         if isinstance(error, BudgetExhausted):
@@ -46,9 +58,6 @@ class Stops:
             self.stopped = "interrupted"
         else:
             return False
-        self.bench.evaluator.cancel()
-        self.position = self.bench.gateway.position
-        self.bench.gateway.cut()
         return True
 
     def for_budget(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ragc.evaluation._clusters import Clusters, clusters_of
     from ragc.evaluation._evaluation import Evaluation, Outcome, Taken
     from ragc.evaluation._evaluator import Evaluator, Traced
+    from ragc.evaluation._failures import fatal_cause
     from ragc.evaluation._mean import mean_interval
     from ragc.evaluation._modes import MODES, RIGHT, Crossed, Mode, crossed, failure_mode, failure_modes
     from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
@@ -50,8 +51,8 @@ _HOME = {
     "Recall": "_recall",
     "Score": "metrics",
     "Setting": "_rankings",
-    "Taken": "_evaluation",
     "Side": "_side_by_side",
+    "Taken": "_evaluation",
     "TooManyErrors": "_pending",
     "Traced": "_evaluator",
     "clusters_of": "_clusters",
@@ -62,6 +63,7 @@ _HOME = {
     "detectable_gain": "_power",
     "failure_mode": "_modes",
     "failure_modes": "_modes",
+    "fatal_cause": "_failures",
     "held": "_rankings",
     "is_abstention": "_abstention",
     "load_metric": "metrics",
@@ -108,6 +110,7 @@ __all__ = [
     "detectable_gain",
     "failure_mode",
     "failure_modes",
+    "fatal_cause",
     "held",
     "is_abstention",
     "load_metric",

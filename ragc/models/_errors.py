@@ -13,13 +13,15 @@ inside one (ReAct shortens its trajectory on it).
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 from dspy import lm15
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
 from ragc._secrets import redact
-from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError
+from ragc.errors import BudgetExhausted, ExampleError, Interrupted, ModelError, RagcError
 from ragc.models._kinds import (
     Kind,
     has_no_credit,
@@ -67,6 +69,16 @@ class RunInterrupted(Interrupted, LMError):  # type: ignore[misc]  # dspy ships 
 
 class WaitTooLong(BudgetReached):
     """The provider asks to wait for longer than the run may take."""
+
+
+def for_dspy(error: RagcError) -> RagcError:
+    """The same error as one that DSPy hands on untouched: what `budget`, a full disk or Ctrl-C say, in their words."""
+    return error if isinstance(error, LMError) else _both(type(error))(*error.args)
+
+
+@functools.cache
+def _both(kind: type[RagcError]) -> Callable[..., RagcError]:
+    return type(kind.__name__, (kind, LMError), {"__module__": kind.__module__, "__doc__": kind.__doc__})
 
 
 def explain(error: Exception, model: str, variables: tuple[str, ...] = ()) -> ModelError | ExampleError:

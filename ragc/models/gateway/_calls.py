@@ -32,6 +32,8 @@ class Call:
     hit: bool = False
     """Whether the journal had it already."""
     kind: Kind = "lm"
+    refused: bool = False
+    """Whether it was not made: the budget did not hold it, or the run was stopped."""
 
     @property
     def has_response(self) -> bool:

@@ -29,6 +29,7 @@ from dspy.lm15 import Request, Response
 
 from ragc.errors import BudgetExhausted, ExampleError, Interrupted, RagcError
 from ragc.models._embeddings import Embedded
+from ragc.models._errors import for_dspy
 from ragc.models._ranking import Ranked
 from ragc.models.gateway import _seam
 from ragc.models.gateway._account import Account
@@ -236,7 +237,6 @@ class Gateway:
         kind: Kind = "lm",
     ) -> Answer:
         """One call, from its key to its record. `read` raises where the entry is no answer."""
-        self.check_stop()
         call = unanswered = Call(model, 0, 0, 0, 0.0, 0.0, key=asked.key, kind=kind)
         try:
             entry, hit = self._responses.get(model, asked, worst, send)
@@ -247,9 +247,14 @@ class Gateway:
                 call = unanswered
                 raise failed
         except Exception as error:
-            self._record.note(asked.key, replace(call, error=str(error)))
-            if isinstance(error, RagcError) and not isinstance(error, ExampleError | BudgetExhausted | Interrupted):
-                self.refuse(error)
+            refused = isinstance(error, BudgetExhausted | Interrupted)
+            self._record.note(asked.key, replace(call, error=str(error), refused=refused))
+            if isinstance(error, RagcError):
+                if not (refused or isinstance(error, ExampleError)):
+                    self.refuse(error)
+                told = for_dspy(error)
+                if told is not error:
+                    raise told from error
             raise
         self._record.note(asked.key, call)
         return answer

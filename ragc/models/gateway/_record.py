@@ -8,7 +8,7 @@ same places, and a step that was cut short leaves nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dspy
@@ -120,7 +120,7 @@ class Record:
         with self._lock:
             between, self._between = self._between, Step(-1, "between steps")
             self._complete = step.number + 1
-            noted = [*between.used, *sorted(step.used, key=_place)]
+            noted = [*between.used, *sorted(_decided(step.used), key=_place)]
             for use, call in noted:
                 if call.has_response:
                     self._used.setdefault(use.key, call)
@@ -137,6 +137,12 @@ class Record:
         with self._lock:
             self._begun = self._complete
             self._stop_at = None
+
+
+def _decided(used: Sequence[tuple[Use, Call]]) -> list[tuple[Use, Call]]:
+    """Without what was refused before its step's turn and asked again in it: nothing was decided on the refusal."""
+    answered = {(use.example, use.key) for use, _ in used if use.error is None}
+    return [(use, call) for use, call in used if not (call.refused and (use.example, use.key) in answered)]
 
 
 def _place(noted: tuple[Use, Call]) -> tuple[str, int, str]:

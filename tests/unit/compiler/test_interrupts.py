@@ -54,7 +54,8 @@ def test_the_first_raises_nothing_and_no_call_or_step_is_begun_after_it() -> Non
     with Interrupts(gateway):
         press()
         assert soon(lambda: is_stopped(gateway))
-        for ask in (lambda: lm("known"), lambda: lm("new"), lambda: gateway.admit(step)):
+        assert lm("known") == ["five"], "what is known is still answered"
+        for ask in (lambda: lm("new"), lambda: gateway.admit(step)):
             with pytest.raises(Interrupted):
                 ask()
     assert gateway.usage.calls == 1 and gateway.fatal is None

@@ -187,4 +187,4 @@ def test_a_cap_in_tokens_without_a_longest_response_is_refused_with_the_line_to_
     gateway = Gateway(Budget(output_tokens=1000))
     with pytest.raises(LMError, match=r'lm = \{ model = "openai/our-model", max_tokens = … \}') as caught:
         hosted(gateway)("hello")
-    assert isinstance(caught.value.__cause__, BudgetError) and isinstance(gateway.fatal, BudgetError)
+    assert isinstance(caught.value, BudgetError) and isinstance(gateway.fatal, BudgetError)

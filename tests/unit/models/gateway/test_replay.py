@@ -7,15 +7,17 @@ from typing import Any
 
 import dspy
 import pytest
+from dspy.utils.exceptions import LMError
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from journals import run
-from ragc.errors import ExampleError, ModelError
-from ragc.models import Gateway, Journal, NotInJournal, Replay, Usage
+from ragc.errors import BudgetExhausted, ExampleError, ModelError
+from ragc.models import Amounts, Gateway, Journal, NotInJournal, Replay, Usage
 from ragc.models._errors import AnswerWithheld, CallFailed, PromptTooLong
 from ragc.models.gateway._replay import first_difference
+from ragc.project import Budget
 from scripted import Script, number_in, scripted_lm
 
 Work = Callable[[Gateway, dspy.LM], Any]
@@ -188,6 +190,40 @@ def test_a_program_that_asks_again_by_itself_does_so_in_a_replay(journal: Journa
     found = recorded(journal, again, failing_first(2))
     assert found[0] == ["transient error: ours: HTTP 503", "2", "2", "3"]
     assert replayed(journal, again) == found
+
+
+def test_what_was_refused_before_its_turn_and_answered_in_it_is_answered_in_a_replay(journal: Journal) -> None:
+    def early(gateway: Gateway, lm: dspy.LM) -> list[str]:
+        with gateway.step("candidate 1"):
+            if gateway.replay is None:
+                gateway.set_aside(Amounts(calls=9))
+                with gateway.recording("e1"):
+                    lm("What is number 0?")
+                    with pytest.raises(BudgetExhausted):
+                        lm("What is number 1?")
+                gateway.open_reserve()
+            with gateway.recording("e1"):
+                return [*lm("What is number 0?"), *lm("What is number 1?")]
+
+    gateway = Gateway(Budget(calls=10), journal=journal, run="r1")
+    found = early(gateway, scripted_lm(echo, gateway)), gateway.cost
+    assert found[0] == ["0", "1"]
+    assert replayed(journal, early) == found
+
+
+def test_what_a_program_did_instead_when_it_was_refused_it_does_in_a_replay(journal: Journal) -> None:
+    def instead(gateway: Gateway, lm: dspy.LM) -> list[str]:
+        if gateway.replay is None:
+            gateway.set_aside(Amounts(calls=10))
+        with gateway.step("candidate 1"), gateway.recording("e1"):
+            try:
+                return list(lm("What is number 1?"))
+            except LMError:
+                return ["instead"]
+
+    gateway = Gateway(Budget(calls=10), journal=journal, run="r1")
+    assert instead(gateway, scripted_lm(echo, gateway)) == ["instead"]
+    assert replayed(journal, instead)[0] == ["instead"]
 
 
 @pytest.mark.parametrize(
