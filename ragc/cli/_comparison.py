@@ -53,7 +53,7 @@ def _quality(result: CompareResult) -> list[tuple[str, ...]]:
 def _costs(result: CompareResult) -> list[tuple[str, ...]]:
     month = result.queries is not None
     rows: list[tuple[str, ...]] = [
-        ("arm", "USD/month" if month else "USD/1,000", "tokens", "p50", "p95", "recall", "refused", "errors")
+        ("arm", "USD/month" if month else "USD/1,000", "tokens", "p50", "p95", "recall", "refused", "err")
     ]
     for arm in result.arms:
         usd = result.money.month(arm.usd) if month else None if arm.usd is None else 1000 * arm.usd

@@ -32,9 +32,12 @@ from ragc.compiler import (
     open_test_of,
     program_digest,
     refuse_unfundable,
+    state_of,
     tell_how_it_begins,
+    tell_leaks,
     total,
 )
+from ragc.data import refuse_told
 from ragc.errors import BudgetExhausted, Interrupted, RagcError
 from ragc.evaluation import Evaluation, Side, clusters_of, compare_arms, side_by_side
 from ragc.models import Amounts, BudgetReached, SharedGateway, StopAt
@@ -86,12 +89,20 @@ class Contest:
             bench = self._named(arm, lambda arm=arm: self._bench(arm, indexed))  # type: ignore[misc]
             self.benches[name] = bench
             self._named(arm, lambda arm=arm, bench=bench: self._enter(arm, bench))  # type: ignore[misc]
+        if not self.replay:
+            self._refuse_leaks()
         stops = [
             StopAt(step.number, BudgetReached(f"the same comparison stopped here: {step.label}; raise the cap"))
             for step in self._recorded
             if _STOPPED in step.label and (self.opened.stops_again or self.replay)
         ]
         self.gateway.stop_again_at(stops)
+
+    def _refuse_leaks(self) -> None:
+        """Raises DataError where an arm knows a test question: an artifact may have been made on other splits."""
+        for name, bench in self.benches.items():
+            refuse_told(self.labelled.splits, state_of(bench.program()), f'arm "{name}"')
+        tell_leaks(next(iter(self.benches.values())), self.on_event)
 
     def release(self) -> None:
         """Ends what is running and closes the indexes."""

@@ -40,6 +40,7 @@ from ragc.compiler._history import (
 )
 from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._judging import Judging, calibrate, export_judgements, labels_of, open_judging
+from ragc.compiler._leaks import tell_leaks
 from ragc.compiler._lines import describe_estimate, describe_latency
 from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
@@ -121,6 +122,7 @@ __all__ = [
     "source_digest",
     "state_of",
     "tell_how_it_begins",
+    "tell_leaks",
     "thread_count",
     "total",
     "with_demonstrations",

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from artifacts import seal_program
 from ragc.artifact import verify
 from scenes import KEY, Scene, configure, model_table
@@ -27,14 +29,16 @@ budget = {{ calls = 500 }}
 """
 
 
-def test_an_experiment_with_repeats_an_artifact_and_another_index(scene: Scene) -> None:
+def test_an_experiment_with_repeats_an_artifact_and_another_index(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedder = model_table(
         scene.provider, model="openai/embedding", price={"input": 0.1}, max_tokens=None, threads=None
     )
     file = scene.root / "pyproject.toml"
     file.write_text(file.read_text("utf-8") + TABLE.format(embedder=embedder.partition(" = ")[2]), "utf-8")
     configure(scene.root, 'tracking = "off"', 'tracking = "sqlite:///.ragc/mlflow.db"')
-    os.environ["OUR_KEY"] = KEY
+    monkeypatch.setenv("OUR_KEY", KEY)
     sealed = seal_program(scene.root, k=2)
     done = scene.run("compare", "--experiment", "first", "--json")
     assert done.returncode == 0, done.stderr
@@ -115,3 +119,15 @@ def test_a_failed_arm_is_tried_again_by_the_same_command(scene: Scene) -> None:
     again = scene.run(*words, env={"OUR_KEY": KEY, "OTHER_KEY": KEY})
     assert again.returncode == 0, again.stderr
     assert (again.json["paid_calls"], scene.in_journal()) == (15, paid + 15)
+
+
+def test_an_artifact_that_knows_a_test_question_is_no_arm(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.run("compare", "--arm", "k=1", "--dry-run")  # assigns the splits
+    lines = (scene.root / "data" / "allotments" / "examples.jsonl").read_text("utf-8").splitlines()
+    test = questions_of(scene, "test")
+    known = next(one for one in map(json.loads, lines) if one["id"] in test and one["answers"])
+    monkeypatch.setenv("OUR_KEY", KEY)
+    seal_program(scene.root, shown={known["question"]: known["answers"][0]})
+    done = scene.run("compare", "--arm", "artifact=compiled/allotments")
+    assert done.returncode == 2 and 'arm "allotments"' in done.stderr and known["id"] in done.stderr, done.stderr
+    assert scene.asked == 0
