@@ -144,6 +144,10 @@ def test_a_judged_compile_is_marked_on_card_and_page_and_replays(judged_project:
     asked = len(hosted_model.requests)
     again = ragc.compile(project=judged_project, replay=True)
     assert again.id == first.id and len(hosted_model.requests) == asked
+    file = judged_project / "pyproject.toml"
+    file.write_text(file.read_text("utf-8").replace("openai/gpt-judge", "openai/gpt-other"), "utf-8")
+    with pytest.raises(ConfigError, match="changed since then: judge;"):
+        ragc.compile(project=judged_project, replay=first.id)
 
 
 def test_a_cap_that_judging_would_pass_is_refused_before_anything_is_paid(

@@ -51,6 +51,15 @@ def test_a_judge_off_its_scale_is_asked_once_more_and_then_gives_no_score(wrong:
     assert len(asked) == 2
 
 
+def test_a_judge_of_ones_own_is_held_to_the_scale_too() -> None:
+    import dspy
+
+    judge = scripted_judge(lambda prompt: " so\nRecall: 0.7\nPrecision: all")
+    judge.programs["semantic_f1"].grade = dspy.Predict("question, references, answer -> reasoning, recall, precision")
+    with pytest.raises(NotJudged, match="recall '0.7', expected none, some, half, most, all"):
+        judge.graded("How many days?", ["five"], "six")
+
+
 def test_a_judge_that_comes_back_to_its_scale_gives_its_second_score() -> None:
     answers = iter([graded(70, 1), graded(1, 1)])
     assert scripted_judge(lambda prompt: next(answers)).graded("How many days?", ["five"], "5").value == 1
