@@ -28,7 +28,13 @@ _CURRENCIES = {
     "CHF": ("franc", "francs"),
     "INR": ("₹", "rupee", "rupees"),
     "KRW": ("₩", "won"),
-    **dict.fromkeys(("AUD", "BRL", "CAD", "CNY", "CZK", "DKK", "HUF", "MXN", "NOK", "PLN", "SEK", "SGD", "ZAR"), ()),
+    "AUD": ("a$", "au$"),
+    "CAD": ("c$", "ca$"),
+    "HKD": ("hk$",),
+    "NZD": ("nz$",),
+    "PLN": ("zł", "złoty", "zloty"),
+    "SGD": ("s$",),
+    **dict.fromkeys(("BRL", "CNY", "CZK", "DKK", "HUF", "MXN", "NOK", "SEK", "ZAR"), ()),
 }
 _BY_NAME = {name: code for code, names in _CURRENCIES.items() for name in (code.lower(), *names)}
 _SIGNS = "".join(re.escape(name) for name in _BY_NAME if len(name) == 1 and not name.isalnum())
@@ -41,7 +47,7 @@ _SHORTENED = re.compile(
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(
-    rf"(?P<before>(?:us)?[{_SIGNS}]|\b(?:{'|'.join(_CURRENCIES)})\b)?\s*(?P<sign>(?<![\w)])[-−])?\s*"
+    rf"(?P<before>(?<!\w)(?:us|ca?|au?|hk|nz|s)\$|[{_SIGNS}]|\b(?:zł|{'|'.join(_CURRENCIES)})\b)?\s*(?P<sign>(?<![\w)])[-−])?\s*"
     rf"(?P<number>(?<![\w.,]){_DIGITS}|(?<!\w)\.\d+)(?!(?:st|nd|rd|th)\b)(?!\d|[.,]\d)",
     re.IGNORECASE,
 )
