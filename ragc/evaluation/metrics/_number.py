@@ -204,6 +204,8 @@ def _units(name: str) -> tuple[Any, ...]:
     found = []
     if (code := _BY_NAME.get(plain.lower())) is not None:
         found.append(_registry().Unit(code))
+        if plain.lower() not in ("pound", "pounds"):
+            return tuple(found)
     for spelling in dict.fromkeys((plain, plain.lower())):
         try:
             unit = _registry().parse_units(spelling)

@@ -133,7 +133,7 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_lost(
 
 def test_a_judged_compile_is_marked_on_card_and_page_and_replays(judged_project: Path, hosted_model: Provider) -> None:
     first = ragc.compile(project=judged_project)
-    assert first.artifact is not None and first.usage is not None
+    assert first.artifact is not None and first.usage is not None and first.id is not None
     for name in ("card.md", "report.html"):
         assert "judge not calibrated" in (first.artifact / name).read_text("utf-8")
     assert first.as_json()["judge"]["model"] == "openai/gpt-judge"

@@ -56,7 +56,7 @@ def test_a_judge_of_ones_own_is_held_to_the_scale_too() -> None:
 
     judge = scripted_judge(lambda prompt: " so\nRecall: 0.7\nPrecision: all")
     judge.programs["semantic_f1"].grade = dspy.Predict("question, references, answer -> reasoning, recall, precision")
-    with pytest.raises(NotJudged, match="recall '0.7', expected none, some, half, most, all"):
+    with pytest.raises(NotJudged, match=r"recall '0.7', expected none, some, half, most, all"):
         judge.graded("How many days?", ["five"], "six")
 
 
