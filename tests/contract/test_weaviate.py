@@ -17,6 +17,7 @@ from contract.stores import MADE_WITH, WordVectors, ids, indexed
 from ragc.errors import StoreError
 from ragc.retrieval import Query, Store, open_store
 from ragc.retrieval._store import AsyncStore
+from ragc.retrieval.stores.weaviate._state import State
 from ragc.retrieval.stores.weaviate._store import WeaviateStore
 
 OTHER = dataclasses.replace(MADE_WITH, fingerprint="other")
@@ -309,3 +310,41 @@ def test_nobody_but_the_server_is_contacted(weaviate_url: str) -> None:
         check=False,
     )
     assert done.stdout == "1 1\n", (done.stdout, done.stderr)
+
+
+def test_a_write_whose_answer_was_lost_is_counted_once(weaviate_url: str) -> None:
+    store = opened(weaviate_url)
+    store.reset(MADE_WITH)
+
+    def lost(state: State) -> None:
+        commit(state)
+        raise OSError("the line was cut")
+
+    with store.updating():
+        session = store._session.held
+        store.write([indexed("z", "words")])
+        commit, session.commit = session.commit, lost
+        with pytest.raises(StoreError):
+            store.write([indexed("a", "words", "more words")])
+        session.commit = commit
+        store.write([indexed("a", "words", digest="2")], (), "v1")
+    state = store.state()
+    assert state is not None
+    assert (state.documents, state.passages) == (2, 2)
+    assert store.documents() == {"a": "2", "z": "1"}
+    assert found(store, "words") == ["a", "z"]
+    store.close()
+
+
+def test_a_server_that_still_starts_is_not_taken_for_one_with_another_index(
+    weaviate_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(weaviate_url)
+    store.reset(MADE_WITH)
+    store.write([indexed("a", "words")], (), "v1")
+    with monkeypatch.context() as starting:
+        starting.setattr("ragc.retrieval.stores.weaviate._requests.state_in", lambda _: None)
+        with pytest.raises(StoreError, match=r"is not ready: .*; try again"):
+            found(store, "words")
+    assert found(store, "words") == ["a"]
+    store.close()

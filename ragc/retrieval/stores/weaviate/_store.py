@@ -112,7 +112,7 @@ class WeaviateStore:
             except StopIteration as end:
                 return passages_of(end)
             except Other:
-                raise self._other() from None
+                raise self._other(made_with) from None
             answer = error = None
             try:
                 with told(self._server):
@@ -131,7 +131,7 @@ class WeaviateStore:
             except StopIteration as end:
                 return passages_of(end)
             except Other:
-                raise self._other() from None
+                raise self._other(made_with) from None
             answer = error = None
             try:
                 with told(self._server):
@@ -198,9 +198,12 @@ class WeaviateStore:
     def _missing(self) -> StoreError:
         return StoreError(f"{self.location} holds no index of {self._task}; run `ragc index {self._task}`")
 
-    def _other(self) -> StoreError:
-        if self._found() is None:
+    def _other(self, made_with: MadeWith) -> StoreError:
+        found = self._found()
+        if found is None:
             return self._missing()
+        if found[1].made_with == made_with:  # a server that starts answers before it knows its collections
+            return StoreError(f"{self._server.shown} is not ready: it is still reading its collections; try again")
         return StoreError(
             f"{self.location}: the index of {self._task} was made anew with other settings; open it again"
         )
