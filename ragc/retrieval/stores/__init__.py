@@ -4,6 +4,12 @@ What a store's client is called, its connections and its errors, stays in its ow
 before a URL names it.
 """
 
+import os
+
 from ragc.retrieval.stores._url import SCHEMES, extras, open_store
 
 __all__ = ["SCHEMES", "extras", "open_store"]
+
+# Else a child that forks after a first request by gRPC hangs in its own first one. Read when grpc is first imported,
+# which Qdrant's client does too: so it is set before any client is.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")

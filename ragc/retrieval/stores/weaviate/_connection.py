@@ -28,9 +28,6 @@ RETRIES = (0.2, 0.6)
 BACK = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
 """How soon a server that was gone is looked for again; gRPC itself lets up to two minutes pass."""
 
-# Else a child that forks after the first request hangs in its own first one. Read when grpc is first imported.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
-
 # What a fork left in the child: neither used nor closed there.
 _inherited: list[object] = []
 
