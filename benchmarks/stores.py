@@ -146,7 +146,9 @@ def _above_the_client(name: str, store: Any, made_with: Any, questions: Sequence
 
     name_ = store._collections.physical(made_with)
     collection = store._collections.use(name_)
-    through, alone, spent = [], [], {True: 0.0, False: 0.0}
+    through: list[float] = []
+    alone: list[float] = []
+    spent = {True: 0.0, False: 0.0}
     for number, (text, vector) in enumerate([*questions, *questions]):
         query = Query(text, vector, k, 0.5)
         # Who is first changes: what a server has just read it finds faster.
