@@ -76,7 +76,10 @@ def test_an_event_loop_outlives_the_server_too(server: tuple[Store, list[Line]])
             await store.asearch(asked("words"), MADE_WITH)
         for line in lines:
             line.mend()
-        return [*found, ids(await store.asearch(asked("words"), MADE_WITH))]
+        found.append(ids(await store.asearch(asked("words"), MADE_WITH)))
+        store.close()
+        await asyncio.sleep(0.05)
+        return found
 
     assert asyncio.run(search()) == [["a"], ["a"]]
 
