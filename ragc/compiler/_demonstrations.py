@@ -55,8 +55,7 @@ class LabelAdapter(dspy.Adapter):  # type: ignore[misc]  # dspy ships no types
         """Return one completion made of labels."""
         if self._measure is not None:
             probe = unsent(lm)  # whatever LM the program chose: nothing is sent
-            # Without callbacks: the gateway's would give it an engine that does send.
-            with dspy.context(callbacks=[]), contextlib.suppress(NotSent):
+            with contextlib.suppress(NotSent):
                 self._measure(probe, dict(lm_kwargs), signature, demos, inputs)
             self.requests += probe.engine.requests
         return [{name: self._labels.get(name) for name in signature.output_fields}]

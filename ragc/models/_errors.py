@@ -78,7 +78,12 @@ def for_dspy(error: RagcError) -> RagcError:
 
 @functools.cache
 def _both(kind: type[RagcError]) -> Callable[..., RagcError]:
-    return type(kind.__name__, (kind, LMError), {"__module__": kind.__module__, "__doc__": kind.__doc__})
+    both: Callable[..., RagcError] = type(
+        kind.__name__,
+        (kind, LMError),
+        {"__module__": kind.__module__, "__doc__": kind.__doc__, "__hash__": RagcError.__hash__},
+    )
+    return both
 
 
 def explain(error: Exception, model: str, variables: tuple[str, ...] = ()) -> ModelError | ExampleError:

@@ -11,6 +11,7 @@ from dspy.clients.backend_selection import CLIENT_KEYS, NATIVE_CLIENT_KEYS
 
 from ragc.errors import RagcError
 from ragc.models._errors import ModelRefused
+from ragc.models._unsent import Unsent
 
 if TYPE_CHECKING:
     from ragc.models.gateway._gateway import Gateway
@@ -35,6 +36,8 @@ class Watcher:
 
     def see(self, lm: Any) -> None:
         """`lm` is called. Raises ModelError where it is a stranger."""
+        if isinstance(getattr(lm, "engine", None), Unsent):
+            return  # it sends nothing, and must not be given an engine that does
         why = ""
         with self._lock:
             if getattr(getattr(lm, "engine", None), "gateway", None) is self._gateway:

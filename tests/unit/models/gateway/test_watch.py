@@ -18,7 +18,7 @@ from dspy.utils import DummyLM
 
 from provider import Provider
 from ragc.errors import ModelError
-from ragc.models import Gateway, PlainAdapter
+from ragc.models import Gateway, NotSent, PlainAdapter, unsent
 from ragc.models.gateway import _seam
 from ragc.models.gateway._calls import Recording
 from scripted import Scripted, scripted_lm
@@ -245,6 +245,13 @@ def test_a_thread_that_outlives_its_run_and_one_outside_of_it_are_nobodys(provid
     lm.close()
     assert (len(provider.requests), gateway.usage.calls, still_open.usage.calls) == (3, 0, 0)
     assert still_open.strangers == ()
+
+
+def test_what_sends_nothing_is_left_alone(hosted: MakeLM, provider: Provider) -> None:
+    gateway = Gateway()
+    with running(gateway), pytest.raises(NotSent):
+        unsent(hosted(gateway))("hello")
+    assert not provider.requests and gateway.strangers == () and gateway.fatal is None
 
 
 class Legacy(dspy.BaseLM):  # type: ignore[misc]  # dspy ships no types
