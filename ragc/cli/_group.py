@@ -27,6 +27,7 @@ COMMANDS = {
     "ask": "Answer QUESTION with an artifact, and show the passages that support the answer.",
     "audit": "Show what stands behind an answer: passages, documents, artifact, verdict and labels.",
     "check": "Check the health of the labels and the corpus of TASK.",
+    "label": "Draft labels for TASK from its corpus, and accept, mend or reject each yourself.",
     "judge": "Judge answers of TASK yourself, so that the model that judges them is calibrated.",
     "status": "Show how good the artifact of TASK is, how far its corpus has moved and what is due.",
     "advise": "RAG, compile or fine-tune for TASK? One recommendation, why, what would change it, and what each costs.",

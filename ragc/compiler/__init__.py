@@ -21,6 +21,7 @@ from ragc.compiler._compilation import STATES, tell_how_it_begins
 from ragc.compiler._compile import caps_of, compile
 from ragc.compiler._curve import LearningCurve, learning_curve
 from ragc.compiler._demonstrations import Demonstration, with_demonstrations, with_retrieval
+from ragc.compiler._drafting import WHY, Drafting, draft_labels
 from ragc.compiler._estimate import Estimate, refuse_unfundable
 from ragc.compiler._evaluate import EvaluationResult, ask, evaluate
 from ragc.compiler._eventlog import Teller
@@ -57,6 +58,7 @@ __all__ = [
     "Candidate",
     "CompileResult",
     "Demonstration",
+    "Drafting",
     "Estimate",
     "EvaluationResult",
     "Event",
@@ -82,6 +84,7 @@ __all__ = [
     "Stopped",
     "Stops",
     "Teller",
+    "WHY",
     "Warned",
     "Work",
     "Working",
@@ -97,6 +100,7 @@ __all__ = [
     "dearer",
     "describe_estimate",
     "describe_latency",
+    "draft_labels",
     "evaluate",
     "evaluate_retrieval",
     "export_judgements",

@@ -184,10 +184,13 @@ def open_replay(
     return Opened(gateway, record, resumed=False, known=True, stops_again=stop is not None)
 
 
-def open_evaluation(project: Project, task: TaskSettings, on_event: OnEvent, *, fresh: bool = False) -> Opened:
+def open_evaluation(
+    project: Project, task: TaskSettings, on_event: OnEvent, *, fresh: bool = False, budget: Budget | None = None
+) -> Opened:
     """A run that only evaluates. What it asks is in the journal from then on, and what was asked before is not paid.
 
     With `fresh` it begins the next generation: everything is asked anew, and later runs use what is answered now.
+    Without a `budget` it has no cap.
     """
     journal = open_journal(project, on_event)
     record = RunRecord(
@@ -195,7 +198,7 @@ def open_evaluation(project: Project, task: TaskSettings, on_event: OnEvent, *, 
         generation=journal.next_generation(task.name) if fresh else journal.generation(task.name),
     )  # fmt: skip
     journal.begin_run(record)
-    return Opened(_gateway(journal, record, Budget()), record, resumed=False)
+    return Opened(_gateway(journal, record, budget or Budget()), record, resumed=False)
 
 
 def open_look(project: Project, task: TaskSettings, kind: type[Gateway] = Gateway) -> Opened:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ragc.data._corpus import Corpus, Document, Scalar, Skipped, read_corpus
 from ragc.data._doubts import Doubts, doubt_labels, unsupported_in_words
+from ragc.data._drafts import Draft, Drafts, drafts_beside, passage_key, read_drafts, read_known
 from ragc.data._edited import contradict, nearly_same, perhaps_same
 from ragc.data._examples import SPLITS, Evidence, Example, examples_fingerprint, read_examples
 from ragc.data._findings import Finding
 from ragc.data._health import Health, Repeated, check_data
 from ragc.data._inputs import check_inputs
-from ragc.data._labels import Labels, Span, Stale, check_labels, gold_spans, is_gold
+from ragc.data._labels import Labels, Span, Stale, check_labels, evidence_fault, gold_spans, is_gold
 from ragc.data._lines import json_records
 from ragc.data._near import near_duplicates
 from ragc.data._nearest import Lost, Nearest, find_lost
@@ -37,6 +38,8 @@ __all__ = [
     "Corpus",
     "Document",
     "Doubts",
+    "Draft",
+    "Drafts",
     "Embed",
     "Evidence",
     "Example",
@@ -67,6 +70,8 @@ __all__ = [
     "check_openings",
     "contradict",
     "doubt_labels",
+    "drafts_beside",
+    "evidence_fault",
     "examples_fingerprint",
     "find_leaks",
     "find_lost",
@@ -80,11 +85,14 @@ __all__ = [
     "nearly_same",
     "open_test",
     "openings_beside",
+    "passage_key",
     "perhaps_same",
     "place_in_words",
     "placed",
     "read_corpus",
+    "read_drafts",
     "read_examples",
+    "read_known",
     "read_openings",
     "record_renewal",
     "recorded_splits",

@@ -16,7 +16,8 @@ from ragc.data._table import derived_id, table_rows
 from ragc.errors import DataError
 
 SPLITS = ("train", "validation", "test")
-_KNOWN = ("id", "question", "answers", "evidence", "slice", "split")
+ORIGINS = ("written", "drafted", "mended", "accepted")
+_KNOWN = ("id", "question", "answers", "evidence", "slice", "split", "origin")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Example:
     """Other keys: they reach the program's inputs by name."""
     line: int | None = field(default=None, compare=False)
     """Where it stands in its file, counted from 1."""
+    origin: str | None = field(default=None, compare=False)
+    """Who wrote it: a person (None or `written`), a model (`drafted`), or a model and then a person, who `accepted` it
+    as it was or `mended` it. What is `drafted` alone never comes into the test split."""
 
     @property
     def answerable(self) -> bool:
@@ -80,7 +84,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     examples: dict[str, Example] = {}
     for line, record in records:
         try:
-            example = _example(record, line)
+            example = checked_example(record, line)
         except BadLine as error:
             bad.add(line, str(error))
             continue
@@ -115,7 +119,8 @@ def _duplicate(example: Example, first: Example) -> str:
     return f'duplicate id "{example.id}", first in line {first.line}; give it another'
 
 
-def _example(record: Mapping[str, Any], line: int) -> Example:
+def checked_example(record: Mapping[str, Any], line: int | None = None) -> Example:
+    """Return the example that a line of a file holds. Raises BadLine."""
     for key in ("id", "question", "answers"):
         if key not in record:
             raise BadLine(f'missing key "{key}"{_like(key, record)}')
@@ -127,6 +132,11 @@ def _example(record: Mapping[str, Any], line: int) -> Example:
     split = _optional(record, "split")
     if split is not None and split not in SPLITS:
         raise BadLine(f'"split": expected train, validation or test, found {shown(split)}')
+    origin = _optional(record, "origin")
+    if origin is not None and origin not in ORIGINS:
+        raise BadLine(f'"origin": expected {", ".join(ORIGINS[:-1])} or {ORIGINS[-1]}, found {shown(origin)}')
+    if origin == "drafted" and split == "test":
+        raise BadLine('"split": a drafted label is not for the test split until a person has accepted it (ragc label)')
     return Example(
         id=_text(record, "id"),
         question=question,
@@ -134,6 +144,7 @@ def _example(record: Mapping[str, Any], line: int) -> Example:
         evidence=_evidence(record.get("evidence")),
         slice=_optional(record, "slice"),
         split=split,
+        origin=origin,
         inputs={key: value for key, value in record.items() if key not in _KNOWN},
         line=line,
     )

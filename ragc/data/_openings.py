@@ -12,7 +12,6 @@ the journal: that is no opening, and nothing is written. Nothing here is part of
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -21,8 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ragc._files import canonical_json, digest, fsync_folder, locked, write_error
+from ragc._files import canonical_json, digest, locked, write_error
 from ragc._messages import shown_path
+from ragc.data._append import append_lines
 from ragc.data._examples import Example, examples_fingerprint
 from ragc.data._lines import BadLine, BadLines, json_lines, shown
 from ragc.data._splits import Splits
@@ -145,7 +145,7 @@ class OpenedTest:
                 lines.append(again._as_json())
                 results[again.id] = others
             lines += [_result(id_, scores=digests) for id_, digests in results.items()]
-            _append(self._path, lines)
+            append_lines(self._path, lines)
         return replace(self, count=openings.count + bool(others))
 
     def made(self, artifact: str) -> None:
@@ -159,7 +159,7 @@ class OpenedTest:
             programs = self.opening.programs.values()
             homes = (one for one in reversed(openings.entries) if any(one.has(p, self.opening) for p in programs))
             if (home := next(homes, None)) is not None:
-                _append(self._path, [_result(home.id, artifact=artifact)])
+                append_lines(self._path, [_result(home.id, artifact=artifact)])
 
 
 def open_test(
@@ -189,7 +189,7 @@ def open_test(
             openings = read_openings(path)  # another process may have been faster
             is_known = openings.shows_nothing_new(opening)
             if not is_known:
-                _append(path, [opening._as_json()])
+                append_lines(path, [opening._as_json()])
     return OpenedTest(splits.test, openings.count + (not is_known), opening, path if is_recorded else None)
 
 
@@ -225,7 +225,7 @@ def record_renewal(path: Path, test: Sequence[Example]) -> None:
         return
     line = {"schema": SCHEMA, "kind": "renewal", "time": _now(), "test": examples_fingerprint(test)}
     with locked(path):
-        _append(path, [{**line, "questions": len(test)}])
+        append_lines(path, [{**line, "questions": len(test)}])
 
 
 def check_openings(path: Path) -> None:
@@ -273,28 +273,6 @@ def _read_line(record: Mapping[str, Any], entries: dict[str, Opening], path: Pat
         if isinstance(artifact, str):
             one = replace(one, artifacts=(*one.artifacts, artifact))
         entries[one.id] = one
-
-
-def _append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Append whole lines, on the disk when this returns; where they do not fit, the file is as it was. Under a lock."""
-    if not lines:
-        return
-    text = "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines)
-    try:
-        with path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
-                text = "\n" + text
-            try:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(size)
-                raise
-        fsync_folder(path.parent)
-    except OSError as error:
-        raise write_error(path, error) from error
 
 
 def _result(opening: str, **found: Any) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def renew_test(examples: Sequence[Example], path: Path) -> Renewal:
     known = {one.id: recorded[one.id] for one in examples if one.id in recorded}
     asked = {one.id: one.split for one in examples if one.id not in recorded and one.split in ("train", "validation")}
     groups = new_groups(examples, known | asked)
-    fresh = [one for group in groups if not group.neighbours for one in group.members]
+    whole = [group for group in groups if not any(one.origin == "drafted" for one in group.members)]
+    fresh = [one for group in whole if not group.neighbours for one in group.members]
     joined = [one for group in groups if group.neighbours for one in group.members]
     if len(fresh) < FEWEST_FRESH:
         near = f", {len(joined)} more are near to old ones" if joined else ""

@@ -72,11 +72,19 @@ def assign_splits(examples: Sequence[Example], path: Path) -> Splits:
             reason = f"nearly the same as {_one_each(group.neighbours, assigned, names)}"
             aside.update((example.id, reason) for example in group.members)
         elif near:
-            assigned.update((example.id, near[0]) for example in group.members)
+            kept_out = near[0] == "test"
+            for example in group.members:
+                if kept_out and example.origin == "drafted":
+                    aside[example.id] = "drafted, and nearly the same as a test question: accept it or remove it"
+                else:
+                    assigned[example.id] = near[0]
         else:
             fresh.append(group.members)
     distribute(fresh, [example for example in examples if example.id not in aside], assigned)
     parts = {name: tuple(e for e in examples if assigned.get(e.id) == name) for name in SPLITS}
+    drafted = next((one for one in parts["test"] if one.origin == "drafted"), None)
+    if drafted is not None:
+        raise DataError(f"{drafted.named} is drafted and in the test split: accept it, or take it out of the examples")
     _check_sizes(parts, path)
     added = sum(id_ not in recorded for id_ in assigned)
     if recorded | assigned != recorded:
@@ -177,7 +185,8 @@ def distribute(
             in_slice = shares[name] * total[slice_] - held[slice_, name]
             return in_slice + shares[name] * len(examples) - held_in_all[name]
 
-        chosen = max(shares, key=lacking)
+        drafted = any(example.origin == "drafted" for example in group)
+        chosen = max((name for name in shares if not (drafted and name == "test")), key=lacking)
         for example in group:
             assigned[example.id] = chosen
             held[example.slice, chosen] += 1

@@ -59,7 +59,7 @@ def _record(cells: dict[str, str], known: Sequence[str]) -> dict[str, Any]:
     record["question"] = cells["question"].strip()
     record["answers"] = _parted(cells["answers"])
     record["id"] = cells["id"].strip() if "id" in cells else derived_id(record["question"])
-    for name in ("slice", "split"):
+    for name in ("slice", "split", "origin"):
         if cells.get(name, "").strip():
             record[name] = cells[name].strip()
     evidence = cells.get("evidence", "").strip()
