@@ -13,9 +13,7 @@ inside one (ReAct shortens its trajectory on it).
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable
 
 from dspy import lm15
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
@@ -73,17 +71,12 @@ class WaitTooLong(BudgetReached):
 
 def for_dspy(error: RagcError) -> RagcError:
     """The same error as one that DSPy hands on untouched: what `budget`, a full disk or Ctrl-C say, in their words."""
-    return error if isinstance(error, LMError) else _both(type(error))(*error.args)
-
-
-@functools.cache
-def _both(kind: type[RagcError]) -> Callable[..., RagcError]:
-    both: Callable[..., RagcError] = type(
-        kind.__name__,
-        (kind, LMError),
-        {"__module__": kind.__module__, "__doc__": kind.__doc__, "__hash__": RagcError.__hash__},
-    )
-    return both
+    kind = type(error)
+    if issubclass(kind, LMError):
+        return error
+    both = type(kind.__name__, (kind, LMError), {"__module__": kind.__module__, "__doc__": kind.__doc__})
+    told: RagcError = both(*error.args)
+    return told
 
 
 def explain(error: Exception, model: str, variables: tuple[str, ...] = ()) -> ModelError | ExampleError:
