@@ -100,7 +100,7 @@ def _close(result: CompareResult) -> None:
         tokens = f"{usage.input_tokens + usage.output_tokens:,} tokens"
         tokens += cached_share(usage.cached_input_tokens, usage.input_tokens)
         now = ""
-        if result.paid is not None and result.paid.calls != usage.calls:
+        if result.paid is not None and result.paid.calls < usage.calls:
             now = f"; {result.paid.calls:,} of them paid now, the others were in the journal"
         row("cost", f"{usage.calls:,} calls, {tokens}, {money}, {duration(result.seconds)}{now}")
     best = next((arm for arm in result.arms if arm.name == result.verdict.arm), None)

@@ -82,9 +82,9 @@ def test_without_prices_by_tokens() -> None:
 
 
 def test_cheaper_and_not_worse_needs_a_margin() -> None:
-    arms = {"rag": answered(0.6), "small": answered(0.6, usd=0.0002, seed=3, luck=0.5)}
-    assert result(**arms).verdict.arm == "rag"
-    found = result(margin=0.2, **arms)
+    rag, small = answered(0.6), answered(0.6, usd=0.0002, seed=3, luck=0.5)
+    assert result(rag=rag, small=small).verdict.arm == "rag"
+    found = result(margin=0.2, rag=rag, small=small)
     assert found.verdict.arm == "small" and "proven to lose less than 20 points" in found.verdict.sentence
 
 
