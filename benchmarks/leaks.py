@@ -202,9 +202,9 @@ def main() -> None:
     seconds = time.process_time() - begun
     begun = time.process_time()
     near = between_splits(examples, splits, ((one.first, one.second) for one in find_paraphrases(examples, embed)))
-    more = time.process_time() - begun
+    took = time.process_time() - begun
     print(f"nothing planted, pairs between splits: {len(same)} by words ({seconds:.2f} s CPU), ", end="")
-    print(f"{len(near)} by embeddings ({more:.2f} s)")
+    print(f"{len(near)} by embeddings ({took:.2f} s)")
     if XQUAD.exists():
         others = read_examples(XQUAD)
         pairs = [*nearly_same(others), *perhaps_same(others)]
