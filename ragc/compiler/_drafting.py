@@ -173,7 +173,8 @@ def draft_labels(
             max_error_rate=1.0,
         )
         check = _Check(found, corpus, examples, drafts, settings.model, slice)
-        new, dropped, stopped = [], Counter[str](), False
+        new: list[Draft] = []
+        dropped, stopped = Counter[str](), False
         try:
             while pieces and len(new) < number and sum(dropped.values()) < _PATIENCE + 2 * number:
                 some, pieces = pieces[: min(workers, number - len(new))], pieces[min(workers, number - len(new)) :]

@@ -49,7 +49,7 @@ def find_paraphrases(examples: Sequence[Example], embed: Embed) -> list[Paraphra
         return []
     vectors = np.asarray(embed([example.question for example in examples]), dtype=np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = vectors / np.where(lengths == 0, 1, lengths)
+    vectors /= np.where(lengths == 0, 1, lengths)
     return [
         Paraphrase(i, j, float(similarity))
         for start in range(0, len(examples), _ROWS)

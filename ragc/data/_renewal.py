@@ -73,12 +73,12 @@ def renew_test(examples: Sequence[Example], path: Path) -> Renewal:
     new = _shared_out(old, examples, {id_: name for id_, name in known.items() if name != "test"} | asked)
     new |= dict.fromkeys((one.id for one in fresh), "test")
     gone = {id_: "validation" for id_, name in recorded.items() if name == "test" and id_ not in known}
-    parts = {name: tuple(one for one in examples if new.get(one.id) == name) for name in SPLITS}
-    find_leaks(Splits(**parts))
+    train, validation, test = (tuple(one for one in examples if new.get(one.id) == name) for name in SPLITS)
+    find_leaks(Splits(train, validation, test))
     opened = read_openings(openings_beside(path)).count
     # The splits first: where the second write fails, the openings are still counted.
     write_recorded(path, recorded | gone | new)
-    record_renewal(openings_beside(path), parts["test"])
+    record_renewal(openings_beside(path), test)
     return Renewal(recorded_splits(examples, path), opened, tuple(old), tuple(joined))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ragc.evaluation._clusters import Clusters
     from ragc.retrieval import Passage
 
-MEASURES = ("precision", "recall", "mrr", "ndcg")
+MEASURES: tuple[str, ...] = ("precision", "recall", "mrr", "ndcg")
 FEWEST = 10
 """Clusters of questions below which a mean has no interval."""
 _BATCH = 250

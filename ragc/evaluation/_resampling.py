@@ -70,6 +70,6 @@ def ratio_interval(
         own = np.sqrt(count / (count - 1) * squares) / total
         # A resample that holds little of what varies has next to no error: it counts as half of the sample's.
         parts.append(shift / np.maximum(own, error[..., None] / 2))
-    ends = [LEVEL / 2, 1 - LEVEL / 2]
-    low, high = np.quantile(np.concatenate(parts, axis=-1), ends, axis=-1, method="inverted_cdf")
+    tails = [LEVEL / 2, 1 - LEVEL / 2]
+    low, high = np.quantile(np.concatenate(parts, axis=-1), tails, axis=-1, method="inverted_cdf")
     return np.maximum(lowest, middle - high * error), np.minimum(1.0, middle - low * error)

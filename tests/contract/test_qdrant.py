@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient, models
-from qdrant_client.local import persistence
 
 from contract.stores import MADE_WITH, WordVectors, indexed
 from ragc.errors import StoreError
@@ -131,7 +130,7 @@ def test_a_folder_holds_no_pickle_and_is_read_again_as_it_was(
     opened: Open, qdrant_local_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("dumps", "loads"):
-        monkeypatch.setattr(persistence.pickle, name, None)  # whoever pickles now fails
+        monkeypatch.setattr(f"pickle.{name}", None)  # whoever pickles now fails
     store: Any = opened(qdrant_local_url)
     store.reset(MADE_WITH)
     store.write([indexed("a", "words about leave"), indexed("b", "Ünïcode 東京 🙂", metadata={"team": "x"})], (), "v")

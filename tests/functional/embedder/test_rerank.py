@@ -77,7 +77,7 @@ def test_an_evaluation_of_retrieval_has_the_reranker_in_its_grid_and_pays_once(s
     done = scene.run(*grid, "--csv", str(scene.root / "grid.csv"))
     assert done.returncode == 0, done.stderr
     found = done.json
-    orders = [(None, 0, 1), (None, 0, 3), (None, 1, 1), (None, 1, 3)]
+    orders: list[tuple[str | None, int, int]] = [(None, 0, 1), (None, 0, 3), (None, 1, 1), (None, 1, 3)]
     orders += [(COHERE, alpha, k) for _, alpha, k in orders]
     assert [(one["reranker"], one["alpha"], one["k"]) for one in found["settings"]] == orders
     asked = ranked(scene.provider)

@@ -31,7 +31,13 @@ def arm(name: str, *evaluations: Evaluation, word: str | None = None, **more: An
     told = None
     if word is not None:
         told = Comparison(cast("Any", word), n=4, difference=0.25, ci_low=0.1, ci_high=0.4, p_value=0.01)
-    made = {"seeds": tuple(range(len(evaluations))), "settings": {}, "program": "p:P", "model": "m", "optimizer": None}
+    made: dict[str, Any] = {
+        "seeds": tuple(range(len(evaluations))),
+        "settings": {},
+        "program": "p:P",
+        "model": "m",
+        "optimizer": None,
+    }
     return ArmResult(name=name, evaluations=evaluations, comparison=told, **{**made, **more})
 
 

@@ -30,7 +30,7 @@ def keep_as_json(folder: Path) -> None:
     _ours.add(folder.resolve())
     if getattr(local_collection, "CollectionPersistence", None) not in (CollectionPersistence, _persistence):
         raise RuntimeError("this qdrant-client keeps its files in a way that ragc does not know; install another 1.x")
-    local_collection.CollectionPersistence = _persistence  # type: ignore[misc,assignment]
+    local_collection.CollectionPersistence = _persistence  # type: ignore[attr-defined,assignment]
 
 
 def _persistence(location: str, force_disable_check_same_thread: bool = False) -> CollectionPersistence:
