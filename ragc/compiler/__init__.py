@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ragc.compiler._against import Against
 from ragc.compiler._bench import (
     Bench,
     Labelled,
@@ -54,6 +55,7 @@ from ragc.compiler._search import Search
 from ragc.compiler._stops import Stops
 
 __all__ = [
+    "Against",
     "Bench",
     "Candidate",
     "CompileResult",
