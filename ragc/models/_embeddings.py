@@ -116,8 +116,16 @@ class Embeddings(Remote):
     def held(self, texts: Mapping[int, str], shorten_to: int | None, use: Use) -> Iterator[tuple[int, array[float]]]:
         """Yield the vectors that the run's journal has of these texts, by their numbers. Nothing is sent."""
         if self.gateway is not None and texts:
-            requests = {number: self.request([text], shorten_to, use) for number, text in texts.items()}
-            yield from self.gateway.vectors(self, requests)
+            yield from self.gateway.vectors(self, self._alone(texts, shorten_to, use))
+
+    def are_held(self, texts: Mapping[int, str], shorten_to: int | None, use: Use) -> set[int]:
+        """The numbers of the texts that `held` would yield, for estimates: no vector is read."""
+        if self.gateway is None or not texts:
+            return set()
+        return self.gateway.embedded(self, self._alone(texts, shorten_to, use))
+
+    def _alone(self, texts: Mapping[int, str], shorten_to: int | None, use: Use) -> dict[int, dict[str, Any]]:
+        return {number: self.request([text], shorten_to, use) for number, text in texts.items()}
 
     def send(self, request: Mapping[str, Any]) -> Embedded:
         """One attempt, within `timeout` seconds in all. Raises lm15's errors (see `ragc.models._kinds`)."""

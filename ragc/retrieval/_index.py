@@ -236,6 +236,8 @@ class Index:
         }
         known = self._store.vectors(list(texts)) if is_ours else {}
         new = [text for key, text in texts.items() if key not in known]
+        unpaid = getattr(self._embedder, "unpaid", None)  # of one that is not in this process
+        new = new if unpaid is None else unpaid(new)
         calls = sum(self._embedder.calls(new[start : start + BATCH]) for start in range(0, len(new), BATCH))
         return Outstanding(len(new), calls, sum(map(self._embedder.count_tokens, new)))
 

@@ -206,15 +206,24 @@ class Gateway:
 
         A text is embedded once, whatever texts it was sent with. Nothing is sent, and it is no call.
         """
-        numbers: dict[str, list[int]] = {}
-        for number, request in requests.items():
-            numbers.setdefault(ask_alone(request, endpoint.answers, self.generation).key, []).append(number)
+        numbers = self._numbers_by_key(endpoint, requests)
         read: tuple[str, Embedded] | None = None
         for key, entry, place in self.journal.vectors(list(numbers)):
             if read is None or read[0] != entry.key:
                 read = entry.key, Embedded.from_json(entry.response)
             for number in numbers[key]:
                 yield number, read[1].vectors[place]
+
+    def embedded(self, endpoint: Embeddings, requests: Mapping[int, Mapping[str, Any]]) -> set[int]:
+        """Return the numbers of the `requests`, each for one text, that `vectors` would answer, for estimates."""
+        numbers = self._numbers_by_key(endpoint, requests)
+        return {number for key in self.journal.embedded(list(numbers)) for number in numbers[key]}
+
+    def _numbers_by_key(self, endpoint: Embeddings, requests: Mapping[int, Mapping[str, Any]]) -> dict[str, list[int]]:
+        numbers: dict[str, list[int]] = {}
+        for number, request in requests.items():
+            numbers.setdefault(ask_alone(request, endpoint.answers, self.generation).key, []).append(number)
+        return numbers
 
     def rank(self, endpoint: Ranking, request: Mapping[str, Any]) -> Ranked:
         """The scores of the documents of `request` (`Ranking.request`), like `complete`. Raises what it does."""

@@ -93,6 +93,12 @@ class Hosted:
         clean = (_encodable(text) for text in texts)
         return sum(1 for _ in self._batches({number: text for number, text in enumerate(clean) if text.strip()}))
 
+    def unpaid(self, texts: list[str]) -> list[str]:
+        """Return the texts whose vectors the run's journal lacks, of those that anybody would be asked for."""
+        asked = {number: clean for number, text in enumerate(texts) if (clean := _encodable(text)).strip()}
+        held = self._endpoint.are_held(asked, self._shorten_to, "document")
+        return [texts[number] for number in asked if number not in held]
+
     def close(self) -> None:
         """See Embedder."""
         self._endpoint.close()

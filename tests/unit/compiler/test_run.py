@@ -185,15 +185,17 @@ def test_few_candidates_are_under_way_at_once() -> None:
 def test_small_validation_sets_fill_the_threads_too() -> None:
     under_way: Counter[int] = Counter()
     most: list[int] = []
-    enough = threading.Event()
+    enough, lock = threading.Event(), threading.Lock()
 
     def waits(prompt: str) -> str:
-        under_way[knows(prompt)] += 1
-        most.append(len(+under_way))
-        if most[-1] >= 4:  # two questions each
+        with lock:
+            under_way[knows(prompt)] += 1
+            most.append(len(+under_way))
+        if max(most) >= 4:  # two questions each
             enough.set()
         enough.wait(0.3)  # an answer that comes makes room for the next candidate
-        under_way[knows(prompt)] -= 1
+        with lock:
+            under_way[knows(prompt)] -= 1
         return learned(prompt)
 
     run, _ = make_run(waits, threads=8, size=2)

@@ -145,6 +145,11 @@ class Journal:
                     wanted.discard(text)
                     yield text, entry, place
 
+    def embedded(self, texts: Sequence[str]) -> set[str]:
+        """Return which of these texts have a vector here, as far as the list of them tells: for estimates."""
+        with self._reading() as connection:
+            return _vectors.held(connection, texts) if schema_of(connection) >= SCHEMA else set()
+
     def claim(self, key: str, run: str, worst: Amounts) -> Claimed:
         """Take a key's request upon oneself: when it is `mine`, the flight with its worst case is on the disk.
 

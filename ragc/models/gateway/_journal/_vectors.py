@@ -55,6 +55,17 @@ def holders(connection: apsw.Connection, texts: Sequence[str]) -> list[bytes]:
     return [key for (key,) in found]
 
 
+def held(connection: apsw.Connection, texts: Sequence[str]) -> set[str]:
+    """Return which of these texts are said to be embedded; unlike `holders`, no entry is read for it."""
+    found = connection.execute(
+        "WITH wanted AS (SELECT value, unhex(value) AS text FROM json_each(?))"
+        " SELECT value FROM wanted WHERE EXISTS (SELECT 1 FROM entries AS e WHERE e.key = wanted.text) OR EXISTS"
+        " (SELECT 1 FROM vectors AS v JOIN entries AS e ON e.key = v.key WHERE v.text = wanted.text)",
+        (json.dumps(list(texts)),),
+    )
+    return {value for (value,) in found}
+
+
 def remove_lost(connection: apsw.Connection) -> None:
     """Take out the texts whose entry is gone, inside the caller's transaction."""
     connection.execute("DELETE FROM vectors WHERE key NOT IN (SELECT key FROM entries)")

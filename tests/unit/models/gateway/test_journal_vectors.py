@@ -47,6 +47,7 @@ def test_a_text_is_known_whatever_it_was_sent_with(provider: Provider, journal: 
     together = ours.embed(ours.request(["one", "two", "three"]))
     alone = ours.embed(ours.request(["four"]))
     found = held(ours, ["new", "three", "one", "four", "one"])
+    assert ours.are_held(dict(enumerate(["new", "three", "one", "four", "one"])), None, "document") == {1, 2, 3, 4}
     assert found == {"one": together.vectors[0], "three": together.vectors[2], "four": alone.vectors[0]}
     assert len(provider.requests) == 2
     assert ours.gateway is not None and ours.gateway.usage.calls == 2

@@ -16,7 +16,7 @@ from provider import Answer, Asked, Provider, Tokens, always, vector
 from ragc.errors import ConfigError, DataError, ExampleError, ModelError
 from ragc.models import Embeddings, Gateway
 from ragc.project import ChunkSettings, EmbedderSettings
-from ragc.retrieval import Embedder, Index, MadeWith, check_embedder, make_embedder, open_store
+from ragc.retrieval import Embedder, Index, MadeWith, Outstanding, check_embedder, make_embedder, open_store
 from ragc.retrieval.embedders._embedder import NotEmbedded
 from ragc.retrieval.embedders._hosted import Hosted
 
@@ -246,3 +246,16 @@ def test_unknown_embedders_are_told_what_there_is(provider: Provider) -> None:
 def test_tokens_are_estimated(provider: Provider) -> None:
     embedder = made(provider)
     assert [embedder.count_tokens(text) for text in ("", "abcd", "abcde", "東京")] == [0, 1, 2, 2]
+
+
+def test_what_the_journal_has_is_not_outstanding(provider: Provider, tmp_path: Path) -> None:
+    gateway = Gateway()
+    embedder = make_embedder(settings(provider), gateway)
+    texts = {f"{number}.md": f"Text number {number}." for number in range(5)}
+    first = index_at(tmp_path / "first", embedder)
+    assert first.outstanding(corpus_of(texts)).passages == 5
+    assert first.update(corpus_of(texts)).embedded == 5
+    lost = index_at(tmp_path / "lost", embedder)
+    assert lost.outstanding(corpus_of(texts)) == Outstanding(0, 0, 0)
+    more = lost.outstanding(corpus_of({"0 new.md": "Something else.", **texts}))
+    assert (more.passages, more.calls) == (1, 1) and more.tokens > 0
