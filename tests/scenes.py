@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import shutil
@@ -59,7 +60,7 @@ class Scene:
         with tempfile.TemporaryDirectory() as folder:
             for file in (self.root / ".ragc").glob("journal.db*"):
                 if file.is_file():
-                    shutil.copy(file, folder)
+                    _copy(file, Path(folder))
             place = Path(folder) / "journal.db"
             if not place.exists():
                 return 0
@@ -142,3 +143,9 @@ def stage(folder: Path, provider: Provider, launcher: Launcher, *, questions: in
     configure(root, LOCAL, model_table(provider, **model))
     log.mkdir(exist_ok=True)
     return Scene(root, provider, launcher, log)
+
+
+def _copy(file: Path, folder: Path) -> None:
+    """Copies a file of a journal in use: what SQLite has deleted meanwhile is left out."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy(file, folder)
