@@ -83,6 +83,23 @@ def test_no_cap_is_passed_by_many_threads_whatever_is_reported(
         assert len(gateway.notes) == 1 and "it counts as the most" in gateway.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [({"rpm": 2}, "rpm = 2 of its table"), ({"tpm": 20_000}, "tpm = 20,000 of its table")],
+    ids=["rpm", "tpm"],
+)
+def test_limits_a_minute_of_a_models_table_hold_for_its_calls(
+    hosted: MakeLM, provider: Provider, limits: dict[str, int], said: str
+) -> None:
+    provider.script = lambda asked: Answer("five", usage=Tokens(15, 8000))
+    lm = hosted(Gateway(Budget(seconds=30)), max_tokens=8000, **limits)
+    lm("first question")
+    lm("second question")
+    with pytest.raises(BudgetExhausted, match=said):
+        lm("third question")
+    assert len(provider.requests) == 2
+
+
 def test_a_cap_in_calls_is_used_to_the_last_one(hosted: MakeLM, provider: Provider) -> None:
     provider.latency = 0.01
     gateway = Gateway(Budget(calls=10))

@@ -100,6 +100,18 @@ def test_a_burst_of_refusals_halves_once(limiter: Limiter) -> None:
     assert limiter.pause_until is None
 
 
+def test_a_burst_that_no_answer_has_paid_for_halves_at_its_first_refusal_and_once(limiter: Limiter) -> None:
+    for turn in grown(limiter, 16)[:12]:
+        turn.throttled()
+    again = [limiter.turn() for _ in range(4)]
+    assert limiter.in_flight == limiter.concurrency == 8
+    again.pop().throttled()
+    assert limiter.concurrency == 4
+    for turn in again:
+        turn.throttled()
+    assert limiter.concurrency == 4
+
+
 def test_a_halved_level_is_what_is_known_from_then_on(limiter: Limiter) -> None:
     flying = grown(limiter, 16)
     for turn in flying[:12]:
