@@ -255,11 +255,23 @@ def test_an_export_of_one_artifact_holds_what_its_replay_needs_and_no_more(
     with Journal.load(file) as loaded:
         assert {number for number in range(6) if loaded.find(key(number))} == numbers
         (record,) = loaded.find_runs()
-        assert record == filled.sealed_by(f"{id[0]}{'1' if id[0] == 'a' else '2'}")
+        whole = f"{id[0]}{'1' if id[0] == 'a' else '2'}"
+        assert record == filled.sealed_by(whole) == loaded.sealed_by(whole)
+        assert loaded.generation(record.task) == record.generation
         assert loaded.cost_of(record.id) == filled.cost_of(record.id)
         if record.id == "r1":
             assert loaded.failure_of("r1", key(9)) == Failure("ExampleError", "too long")
             assert (record.stop, record.generation) == (1, 1)
+
+
+def test_half_a_character_is_exported_and_read_again(journal: Journal, tmp_path: Path) -> None:
+    request = {"text": "half a character \ud800, and a whole one: é"}
+    journal.settle(key(1), entry(1, request=request))
+    file = tmp_path / "all.jsonl"
+    journal.export(file)
+    with Journal.load(file) as loaded:
+        found = loaded.find(key(1))
+        assert found is not None and dict(found.request) == request
 
 
 @pytest.mark.parametrize("id", ["c", "", "a1x"])

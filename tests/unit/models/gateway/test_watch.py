@@ -76,6 +76,10 @@ async def gathered(lm: dspy.LM) -> None:
     await asyncio.gather(*(lm.acall(f"number {n}") for n in range(3)))
 
 
+async def awaited_rollouts(lm: dspy.LM) -> None:
+    await asyncio.gather(*(lm.acall("hello", rollout_id=n, temperature=1.0) for n in range(3)))
+
+
 def in_a_thread(work: Callable[[], object]) -> None:
     class Own(threading.Thread):
         def run(self) -> None:
@@ -105,6 +109,7 @@ WAYS: dict[str, tuple[Work, int]] = {
     "awaited, one that the program makes": (lambda lm, url: asyncio.run(gathered(own(url))), 3),
     "three answers to one prompt": (lambda lm, url: lm("hello", n=3), 3),
     "rollouts": (lambda lm, url: [lm("hello", rollout_id=n, temperature=1.0) for n in range(3)], 3),
+    "rollouts, awaited": (lambda lm, url: asyncio.run(awaited_rollouts(lm)), 3),
     "copies for rollouts": (lambda lm, url: [lm.copy(rollout_id=n, temperature=1.0)("hello") for n in range(3)], 3),
     "forward, called directly": (lambda lm, url: [lm.forward("hello"), own(url).forward("hello")], 2),
     "aforward, called directly": (lambda lm, url: asyncio.run(own(url).aforward("hello")), 1),
@@ -223,6 +228,21 @@ def test_dspy_and_threads_are_as_before_when_the_last_gateway_is_closed(monkeypa
     assert seen() == wrapped and not wrapped & before
     second.close()
     assert seen() == before
+
+
+def test_what_somebody_else_put_around_dspy_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_seam, "_open", set())  # other tests leave gateways open
+    monkeypatch.setattr(_seam, "_undo", ExitStack())
+    monkeypatch.setattr(execution, "prepare", execution.prepare)  # puts its own back at the end
+    gateway = Gateway()
+    ours = execution.prepare
+
+    def theirs(*args: Any, **kwargs: Any) -> Any:
+        return ours(*args, **kwargs)
+
+    execution.prepare = theirs
+    gateway.close()
+    assert execution.prepare is theirs
 
 
 def test_a_thread_that_outlives_its_run_and_one_outside_of_it_are_nobodys(provider: Provider) -> None:
