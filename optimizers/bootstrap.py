@@ -19,7 +19,8 @@ def _plan(sizes: Sizes, settings: dict[str, Any]) -> Work:
     shown = {name: settings[name] for name in ("demos", "demo_passages")}
     longer = dearer(sizes, **shown, passages=passages, around=around)
     rerankers = tuple(name for name in settings["reranker"] if name)
-    return Work(training=training, candidates=settings["candidates"], dearer=longer, rerankers=rerankers)
+    counts = {"training": training, "candidates": settings["candidates"]}
+    return Work(**counts, dearer=longer, rerankers=rerankers, race=settings["race"])
 
 
 @costs(_plan)
@@ -37,13 +38,15 @@ def bootstrap(
     alpha: tuple[float, ...] = (),
     expand: tuple[int, ...] = (),
     reranker: tuple[str | None, ...] = (),
+    race: bool = True,
 ) -> dspy.Module:
     """Draw `candidates` sets of `demos` demonstrations and keep the one that scores best on validation.
 
     A set holds up to `bootstrapped` demonstrations that the program answered itself with a score of at least
     `threshold` (`attempts` training examples are tried, at most), and labelled ones for the rest. Each shows the
     `demo_passages` first passages that hold its answer. Candidates take turns in how they retrieve: in every
-    combination of `k`, `alpha`, `expand` and `reranker`, of which an empty one leaves the program's own.
+    combination of `k`, `alpha`, `expand` and `reranker`, of which an empty one leaves the program's own. They `race`:
+    one that is clearly behind is not asked all questions.
     """
     tried: dict[str, tuple[Any, ...]] = {"k": k, "alpha": alpha, "expand": expand, "reranker": reranker}
     retrieval = _combinations({name: values for name, values in tried.items() if values})
@@ -64,7 +67,7 @@ def bootstrap(
             candidate = with_retrieval(candidate, **retrieval[(number - 1) % len(retrieval)])
             yield candidate, f"bootstrap {number}"
 
-    run.evaluate_all(draws())
+    run.evaluate_all(draws(), race=race)
     return run.best.program if run.best is not None else program
 
 

@@ -196,9 +196,20 @@ def sealed_is(manifest: Manifest) -> str:
 
 def notes(manifest: Manifest) -> list[str]:
     """Return what is to be said beside the verdict, a sentence each."""
-    return [
-        line for line in (sealed_is(manifest), stopped(manifest), judge_sentence(manifest), opened(manifest)) if line
-    ]
+    told = (sealed_is(manifest), replaced(manifest), stopped(manifest), judge_sentence(manifest), opened(manifest))
+    return [line for line in told if line]
+
+
+def replaced(manifest: Manifest) -> str | None:
+    """Say how it does against the artifact that it replaced; None where there was none."""
+    found = manifest.built.get("replaced")
+    if not found:
+        return None
+    return f"Against {str(found['id'])[:8]}, which it replaced, on the same questions: {_lower(found['sentence'])}"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def stopped(manifest: Manifest) -> str | None:

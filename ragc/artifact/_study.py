@@ -96,7 +96,7 @@ def _tried(one: Mapping[str, Any]) -> Tried:
         n=one.get("n") or 0,
         errors=one.get("errors") or 0,
         eligible=bool(one["eligible"]),
-        why_not=None if one["eligible"] else f"over the limits ({one.get('why_not') or 'not eligible'})",
+        why_not=None if one["eligible"] else one.get("why_not") or "not eligible",
         settings=one.get("settings") or {},
         usd_per_question=one.get("usd_per_question"),
         latency_p95=one.get("latency_p95"),

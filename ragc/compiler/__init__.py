@@ -18,6 +18,7 @@ from ragc.compiler._bench import (
     scoring_of,
     thread_count,
 )
+from ragc.compiler._candidate import Candidate, state_of
 from ragc.compiler._compilation import STATES, tell_how_it_begins
 from ragc.compiler._compile import caps_of, compile
 from ragc.compiler._curve import LearningCurve, learning_curve
@@ -49,7 +50,7 @@ from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
 from ragc.compiler._replayed import Replayed, replay
 from ragc.compiler._result import CompileResult, Stopped, cost_of
 from ragc.compiler._retrieval import Missed, RetrievalResult, evaluate_retrieval
-from ragc.compiler._run import Candidate, Run, state_of
+from ragc.compiler._run import Run
 from ragc.compiler._sealing import content_of
 from ragc.compiler._search import Search
 from ragc.compiler._stops import Stops

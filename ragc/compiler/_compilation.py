@@ -14,19 +14,21 @@ from ragc import tracking
 from ragc._messages import counted
 from ragc._secrets import redact
 from ragc.compiler._bench import Bench
-from ragc.compiler._estimate import Estimate, refuse_unfundable
+from ragc.compiler._candidate import Candidate
+from ragc.compiler._estimate import Estimate, refuse_unfundable, with_another_test
 from ragc.compiler._events import Finished, OnEvent, Warned, telling
 from ragc.compiler._forecast import Forecast
 from ragc.compiler._history import Opened
 from ragc.compiler._lines import describe_estimate, describe_sizes, describe_test
 from ragc.compiler._opened import open_test_of, program_digest
+from ragc.compiler._replaced import Replaced, compare_with_replaced
 from ragc.compiler._result import CompileResult, Stopped, cost_of
-from ragc.compiler._run import Candidate, Run
+from ragc.compiler._run import Run
 from ragc.compiler._sealing import seal_result
 from ragc.compiler._search import Search
 from ragc.compiler._stops import Stops
 from ragc.errors import BudgetExhausted, Interrupted, RagcError
-from ragc.evaluation import Comparison, Evaluation, clusters_of, compare_paired, detectable_gain
+from ragc.evaluation import Comparison, Evaluation, clusters_of, compare_paired, design_effect, detectable_gain
 from ragc.project import Budget
 
 if TYPE_CHECKING:
@@ -153,6 +155,8 @@ class Compilation:
             raise
         seen = self.forecast.observe(pilot)
         self.estimated = seen or self.forecast.from_prompts()
+        if self.place.exists() and not self.replay:
+            self.estimated = with_another_test(self.estimated, self.forecast.tested)
         if seen is not None and not fundable:
             refuse_unfundable(self.budget, seen)
         self._set_aside(pilot, None)
@@ -161,7 +165,8 @@ class Compilation:
     def _after_baseline(self, baseline: Evaluation) -> None:
         """Tells what the run will take, and the gain that it can show."""
         scores = [outcome.score for outcome in baseline.scored if outcome.score is not None]
-        self.gain = detectable_gain(scores, len(self.bench.labelled.splits.test))
+        design = design_effect(baseline, clusters_of(self.search.validation, self.bench.labelled.corpus))
+        self.gain = detectable_gain(scores, len(self.bench.labelled.splits.test), design=design)
         if self.estimated is not None:
             self.on_event(describe_estimate(self.estimated, self.gain, self.bench.project.settings.lm.model))
 
@@ -192,6 +197,11 @@ class Compilation:
         if candidate is None:
             self.on_event(Warned("no candidate is within the task's limits: the uncompiled program is sealed"))
         comparison = tested.comparison if tested is not None else Comparison("not tested")
+        is_baseline = candidate is None or _is_below(baseline, candidate, comparison)
+        replaced = None
+        if tested is not None and candidate is not None:
+            chosen, answered = (baseline, tested.baseline) if is_baseline else (candidate, tested.compiled)
+            replaced = self._replaced(chosen, answered, tested.opened)
         result = self._result(
             baseline=baseline.evaluation,
             compiled=None if candidate is None else candidate.evaluation,
@@ -199,7 +209,8 @@ class Compilation:
             compiled_test=None if tested is None else tested.compiled,
             comparison=comparison,
             openings=None if tested is None else tested.opened.count,
-            sealed="baseline" if candidate is None or _is_below(baseline, candidate, comparison) else "candidate",
+            replaced=replaced,
+            sealed="baseline" if is_baseline else "candidate",
         )
         optimizer = {"name": self.name, "settings": self.settings, "seed": self.seed}
         sealed = seal_result(
@@ -217,7 +228,22 @@ class Compilation:
             tested.opened.made(sealed.id)
         return sealed
 
+    def _replaced(self, chosen: Candidate, answered: Evaluation, opened: OpenedTest) -> Replaced | None:
+        """Compares what is sealed with the artifact in whose place it goes; a replay replaces nothing."""
+        if self.replay:
+            return None
+        with self.stops:
+            return compare_with_replaced(
+                self.bench, self.place, chosen.program, answered, opened.examples, self.on_event, seed=self.seed
+            )
+        return None
+
     # -- what the steps share
+
+    @property
+    def place(self) -> Path:
+        """Where the artifact goes."""
+        return self.target or self.bench.project.compiled_path(self.bench.task)
 
     @property
     def gateway(self) -> Gateway:

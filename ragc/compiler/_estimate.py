@@ -17,6 +17,7 @@ from ragc.compiler._demonstrations import LabelAdapter
 from ragc.compiler._events import OnEvent, Warned
 from ragc.compiler._optimizer import Work
 from ragc.errors import BudgetError, ExampleError
+from ragc.evaluation import looks_at
 from ragc.models import Amounts, NotCounted, exact_counter, find_price, text_of, token_counter
 
 if TYPE_CHECKING:
@@ -227,9 +228,11 @@ def estimate(  # noqa: PLR0913  what a run is made of
     shown = plan.candidates * validation + test
     runs = base + shown
     dear = base + plan.dearer * shown
-    one_candidate = min(1, plan.candidates) * validation + test
-    fewest = base + one_candidate
-    least = base + plan.dearer * one_candidate
+    first = min(1, plan.candidates) * validation
+    if plan.race and (looks := looks_at(validation)):
+        first += max(0, plan.candidates - 1) * looks[0]
+    fewest = base + first + test
+    least = base + plan.dearer * (first + test)
     smallest: dict[str, float] = {
         "calls": math.ceil(fewest * high.calls),
         "input_tokens": math.ceil(least * high.input_tokens) + 2 * math.ceil(plan.dearer * margin.input_tokens),
@@ -298,6 +301,21 @@ def with_rankings(plan: Estimate, takes: Amounts, questions: int) -> Estimate:
         tokens=(plan.tokens[0] + tokens, plan.tokens[1] + tokens),
         usd=None if plan.usd is None else (plan.usd[0] + more["usd"], plan.usd[1] + more["usd"]),
         smallest={name: least + more.get(name, 0) for name, least in plan.smallest.items()},
+    )
+
+
+def with_another_test(plan: Estimate, test: int) -> Estimate:
+    """`plan` with one more program on the test questions, at its upper end: the artifact that is replaced.
+
+    It is asked where the budget has room at the end, and no budget is too small for want of it.
+    """
+    more = (plan.runs + test) / plan.runs
+    return replace(
+        plan,
+        calls=(plan.calls[0], math.ceil(more * plan.calls[1])),
+        tokens=(plan.tokens[0], math.ceil(more * plan.tokens[1])),
+        usd=None if plan.usd is None else (plan.usd[0], more * plan.usd[1]),
+        seconds=None if plan.seconds is None else (plan.seconds[0], more * plan.seconds[1]),
     )
 
 

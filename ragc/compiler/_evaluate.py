@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from ragc.artifact import chosen_lm, load, record_evaluation, verify
 from ragc.compiler._against import Against, against_sealed, sealed_scores
 from ragc.compiler._bench import Bench, open_bench
+from ragc.compiler._candidate import state_of
 from ragc.compiler._events import OnEvent, Warned, ignore, telling
 from ragc.compiler._history import open_evaluation
 from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._result import cost_of
-from ragc.compiler._run import state_of
 from ragc.data import examples_fingerprint, find_told, too_often
 from ragc.errors import ArtifactError, ConfigError
 from ragc.evaluation import clusters_of

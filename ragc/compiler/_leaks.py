@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ragc._messages import counted
+from ragc.compiler._candidate import state_of
 from ragc.compiler._events import OnEvent, Warned
-from ragc.compiler._run import state_of
 from ragc.data import SPLITS, find_paraphrases, perhaps_same, refuse_told
 from ragc.retrieval import is_local, make_embedder
 

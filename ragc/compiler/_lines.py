@@ -51,20 +51,11 @@ def describe_test(
     before: Evaluation, after: Evaluation, comparison: Comparison, openings: int, judged: Judged | None = None
 ) -> Finished:
     """Both scores with the difference, its interval and the verdict; judge, latency, tokens and `openings` below."""
-    lines = []
-    if comparison.difference is None or comparison.baseline is None or comparison.candidate is None:
-        lines.append(comparison.sentence)
-    else:
-        text = (
-            f"{100 * comparison.baseline:.1f} → {100 * comparison.candidate:.1f}   {100 * comparison.difference:+.1f}"
-        )
-        if comparison.ci_low is not None and comparison.ci_high is not None and comparison.p_value is not None:
-            text += f"  [{100 * comparison.ci_low:+.1f}, {100 * comparison.ci_high:+.1f}]"
-            text += f"   {comparison.verdict} ({_p(comparison.p_value)})"
-        else:
-            text += f"   {comparison.verdict} ({comparison.won} won, {comparison.lost} lost: too few changed)"
-        errors = counted(before.errors + after.errors, "error")
-        lines.append(f"{text}, {comparison.n} questions, {errors}")
+    lines = [compared(comparison)]
+    if comparison.difference is not None:
+        lines = [f"{lines[0]}, {counted(before.errors + after.errors, 'error')}"]
+        if comparison.verdict == "not shown" and comparison.detectable is not None:
+            lines.append(f"a gain of {100 * comparison.detectable:.0f} points would have been shown with 80% power")
     if judged is not None:
         lines.append(judged.sentence)
     if before.latency_p95 is not None and after.latency_p95 is not None:
@@ -73,6 +64,19 @@ def describe_test(
         lines.append(f"{speed},  {tokens} input tokens a question")
     lines.append(too_often(openings) or f"the test split was opened {in_times(openings)}")
     return Finished("test", tuple(lines))
+
+
+def compared(comparison: Comparison) -> str:
+    """Both scores with the difference, its interval and the verdict, in one line."""
+    if comparison.difference is None or comparison.baseline is None or comparison.candidate is None:
+        return comparison.sentence
+    text = f"{100 * comparison.baseline:.1f} → {100 * comparison.candidate:.1f}   {100 * comparison.difference:+.1f}"
+    if comparison.ci_low is not None and comparison.ci_high is not None and comparison.p_value is not None:
+        text += f"  [{100 * comparison.ci_low:+.1f}, {100 * comparison.ci_high:+.1f}]"
+        text += f"   {comparison.verdict} ({_p(comparison.p_value)})"
+    else:
+        text += f"   {comparison.verdict} ({comparison.won} won, {comparison.lost} lost: too few changed)"
+    return f"{text}, {comparison.n} questions"
 
 
 def _range(values: tuple[int, int]) -> str:

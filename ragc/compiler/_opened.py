@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ragc._files import canonical_json, digest
 from ragc.artifact import collect_sources
-from ragc.compiler._run import state_of
+from ragc.compiler._candidate import state_of
 from ragc.data import open_test, openings_beside
 from ragc.models import describe
 

@@ -36,6 +36,8 @@ class Work:
     """How many times as long a candidate's prompt is as the uncompiled program's, at most."""
     rerankers: tuple[str, ...] = ()
     """Rerankers that candidates are given."""
+    race: bool = False
+    """Whether the candidates race (`Run.evaluate_all`): all begin before the first one has answered everything."""
 
 
 def dearer(

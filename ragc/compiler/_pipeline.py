@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ragc.evaluation import Evaluation, OnOutcome, Pending
+    from ragc.evaluation import Evaluation, OnOutcome, Outcome, Pending
     from ragc.models import Step as Record
 
 AHEAD = 2
@@ -26,12 +26,14 @@ class Step:
     """The step in the journal."""
     decide: Callable[[Evaluation], None]
     """What is done with the evaluation, in the step's turn."""
+    is_enough: Callable[[Sequence[Outcome]], bool] | None = None
+    """Asked after each outcome whether the others are still needed."""
     evaluation: Evaluation | None = None
     """None until it is settled."""
 
     def settle(self, begin_next: Callable[[], bool] | None) -> Evaluation:
         """Reads the evaluation; `begin_next` is called when threads get free meanwhile."""
-        return self.pending.result(on_outcome=self.on_outcome, on_spare=begin_next)
+        return self.pending.result(on_outcome=self.on_outcome, on_spare=begin_next, is_enough=self.is_enough)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ragc.compiler._estimate import Estimate
+    from ragc.compiler._replaced import Replaced
     from ragc.evaluation import Comparison, Evaluation
     from ragc.evaluation.judge import Judged
     from ragc.models import Usage
@@ -38,6 +39,8 @@ class CompileResult:
     comparison: Comparison | None = None
     openings: int | None = None
     """How often the test split was opened so far, this run included; None: this run did not get to it."""
+    replaced: Replaced | None = None
+    """The artifact that it replaces, on the same test questions; None: there is none, or it is the same program."""
     usage: Usage | None = None
     """What the artifact took in all, whoever paid for it and when."""
     paid: Usage | None = None
@@ -78,10 +81,12 @@ class CompileResult:
                 "ci_low": None if test is None else test.ci_low,
                 "ci_high": None if test is None else test.ci_high,
                 "p_value": None if test is None else test.p_value,
+                "detectable": None if test is None else test.detectable,
                 "openings": self.openings,
             },
             "judge": None if self.judged is None else self.judged.as_json(),
             "detectable_gain": self.detectable_gain,
+            "replaced": None if self.replaced is None else self.replaced.as_json(),
             "verdict": self.verdict,
             "sealed": self.sealed,
             "cost": cost_of(self.usage),

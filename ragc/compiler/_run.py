@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,34 +12,21 @@ from typing import TYPE_CHECKING, Any
 import dspy
 
 from ragc._messages import counted
+from ragc.compiler._candidate import Candidate, over_limits, state_of
 from ragc.compiler._demonstrations import Demonstration, bootstrapped, labelled
 from ragc.compiler._events import Finished, OnEvent, Working, telling
 from ragc.compiler._pipeline import Failed, Pipeline, Step
+from ragc.compiler._race import Race
 from ragc.errors import BudgetExhausted
+from ragc.evaluation import looks_at
 from ragc.models import Amounts
 
 if TYPE_CHECKING:
     from ragc.data import Example
     from ragc.evaluation import Evaluation, Evaluator, Outcome
     from ragc.models import Gateway
+    from ragc.models import Step as Record
     from ragc.project import Limits
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One program that was tried, with what it scored on validation."""
-
-    label: str
-    program: dspy.Module
-    state: dict[str, Any]
-    evaluation: Evaluation
-    why_not: str | None = None
-    """Which of the task's limits it is over; None: it is eligible."""
-
-    @property
-    def score(self) -> float:
-        """Mean validation score; -1 when nothing was scored."""
-        return -1.0 if self.evaluation.score is None else self.evaluation.score
 
 
 @dataclass
@@ -72,6 +58,8 @@ class Run:
     _pipeline: Pipeline = field(default_factory=Pipeline)
     _baseline: Candidate | None = None
     _kept: list[Candidate] = field(default_factory=list)
+    _looked: list[Evaluation] = field(default_factory=list)
+    """First parts of candidates in a race: what they take is known, and nothing else is decided on them alone."""
     after_baseline: Callable[[Candidate], None] = lambda candidate: None
     after_candidate: Callable[[Candidate], None] = lambda candidate: None
     check_state: Callable[[dict[str, Any], str], None] = lambda state, label: None
@@ -103,14 +91,23 @@ class Run:
         """Scores `program` on validation and keeps it as a candidate. See `evaluate_all`."""
         return self.evaluate_all([(program, label)])[0]
 
-    def evaluate_all(self, candidates: Iterable[tuple[dspy.Module, str]]) -> list[Evaluation]:
+    def evaluate_all(self, candidates: Iterable[tuple[dspy.Module, str]], *, race: bool = False) -> list[Evaluation]:
         """Scores programs on validation, each with its label, and keeps them as candidates, in their order.
 
         `candidates` may be a generator, and may look at `best`: it is asked for the next one when threads would have
         nothing to do. What is scored is a fresh program with the JSON state of the one given, so that the artifact will
         be what was measured. What ends one candidate ends those behind it. Raises BudgetExhausted, and what ends a
         run (see `Evaluator.evaluate`), each when the candidate's turn comes.
+
+        In a `race` (see `ragc.compiler._race`) a candidate that is clearly behind the best one is stopped at a look,
+        with the evaluation of what it was asked; all are made before the first is asked anything. Where there is one
+        candidate, or too few questions to look at a part of them, that is no race.
         """
+        if race:
+            entered = list(candidates)
+            if len(entered) > 1 and looks_at(len(self.validation)):
+                return Race(self, entered).result()
+            candidates = entered
         source = iter(candidates)
         steps: list[Step] = []
 
@@ -134,12 +131,7 @@ class Run:
         state = state_of(program)
         self.check_state(state, label)
         fresh = self._restore(state)
-        record = self._gateway.new_step(label)
-        known = self._gateway.admitted_before(record)
-        if not known and not self._pipeline and (self._gateway.exhausted or not self._affords(len(self.validation))):
-            self._gateway.exhaust()
-            raise BudgetExhausted("the search's share of the budget holds no further candidate")
-        self._gateway.admit(record)
+        record = self._admitted(label, len(self.validation))
 
         def tell(_: Outcome, done: int, total: int) -> None:
             self._on_event(Working(self._name, len(self._kept) * total + done, self._total(), self._text()))
@@ -156,15 +148,29 @@ class Run:
         self._pipeline.add(step)
         return step
 
-    def _has_room_ahead(self) -> bool:
-        """Whether another candidate may begin before its turn: few are under way, and the budget holds them all."""
+    def _admitted(self, label: str, questions: int) -> Record:
+        """The next step of the search, begun. Raises BudgetExhausted where so many questions do not fit in its turn."""
+        record = self._gateway.new_step(label)
+        known = self._gateway.admitted_before(record)
+        if not known and not self._pipeline and (self._gateway.exhausted or not self._affords(questions)):
+            self._gateway.exhaust()
+            raise BudgetExhausted("the search's share of the budget holds no further candidate")
+        self._gateway.admit(record)
+        return record
+
+    def _has_room_ahead(self, questions: int | None = None) -> bool:
+        """Whether another step may begin before its turn: few are under way, and the budget holds them all.
+
+        A step of so many `questions`; None: of all validation examples.
+        """
+        needed = len(self.validation) if questions is None else questions
         return self._pipeline.has_room(self._evaluator.threads) and (
-            self._gateway.begun_before or self._affords(len(self.validation))
+            self._gateway.begun_before or self._affords(needed)
         )
 
     def _affords(self, questions: int) -> bool:
         """Whether the search's share holds what is under way and so many questions more, at the dearest so far."""
-        known = [one.evaluation for one in (self._baseline, *self._kept) if one is not None]
+        known = [*(one.evaluation for one in (self._baseline, *self._kept) if one is not None), *self._looked]
         return self._gateway.account.affords(expected(known, questions + self._pipeline.unread, asked_before=True))
 
     def label(self, program: dspy.Module, *, passages: int = 1) -> list[Demonstration]:
@@ -269,13 +275,19 @@ class Run:
         if self._best is None:
             self._on_event(Finished(self._name, ("no candidate was evaluated",)))
             return
-        over = sum(candidate.why_not is not None for candidate in self._kept)
+        over = sum(candidate.why_not is not None and not candidate.stopped for candidate in self._kept)
+        stopped = sum(candidate.stopped for candidate in self._kept)
         planned = f" of {self._expected}" if self._expected and len(self._kept) < self._expected else ""
         text = f"{len(self._kept)}{planned} candidates" if planned else counted(len(self._kept), "candidate")
         text += f", best {self._shown(self._best)}"
         if self._baseline is not None and self._best.score < self._baseline.score:
             text += ": none scored above the baseline; the test decides what is sealed"
-        self._on_event(Finished(self._name, (text + (f", {over} over the limits" if over else ""),)))
+        text += f", {over} over the limits" if over else ""
+        if stopped:
+            asked = sum(len(candidate.evaluation.outcomes) for candidate in self._kept)
+            text += f", {stopped} clearly behind and stopped early ({asked:,} of "
+            text += f"{len(self._kept) * len(self.validation):,} questions asked)"
+        self._on_event(Finished(self._name, (text,)))
 
 
 def expected(evaluations: Sequence[Evaluation], questions: int, *, asked_before: bool = False) -> Amounts:
@@ -299,27 +311,6 @@ def expected(evaluations: Sequence[Evaluation], questions: int, *, asked_before:
         math.ceil(questions * dearest(lambda outcome: outcome.output_tokens + outcome.judging.output_tokens)),
         Fraction(questions * dearest(lambda outcome: (outcome.usd or 0.0) + (outcome.judging.usd or 0.0))),
     )
-
-
-def state_of(program: dspy.Module) -> dict[str, Any]:
-    """The state of `program` as it is sealed: JSON, without LMs, without traces of its making."""
-    copy = program.deepcopy()
-    for module in [copy, *(one for _, one in copy.named_sub_modules(type_=dspy.Module))]:
-        module._compiled = False  # else DSPy leaves its parameters out
-    for predictor in copy.predictors():
-        predictor.lm, predictor.traces, predictor.train = None, [], []
-    state: dict[str, Any] = json.loads(json.dumps(copy.dump_state(json_mode=True), ensure_ascii=False))
-    return state
-
-
-def over_limits(evaluation: Evaluation, limits: Limits) -> str | None:
-    """Which limit the evaluation is over, in words; None when it is within all."""
-    usd, latency = evaluation.usd_per_question, evaluation.latency_p95
-    if limits.usd_per_question is not None and usd is not None and usd > limits.usd_per_question:
-        return f"${usd:.4f} a question is over the limit of ${limits.usd_per_question:.4f}"
-    if limits.latency_p95 is not None and latency is not None and latency > limits.latency_p95:
-        return f"a p95 latency of {latency:.2f} s is over the limit of {limits.latency_p95:.2f} s"
-    return None
 
 
 def sample(examples: Sequence[Example], size: int | None, seed: int) -> tuple[Example, ...]:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ragc.compiler._bench import Bench
+    from ragc.compiler._candidate import Candidate
     from ragc.compiler._result import CompileResult
-    from ragc.compiler._run import Candidate, Run
+    from ragc.compiler._run import Run
     from ragc.data import Example
     from ragc.evaluation import Evaluation
 
@@ -167,6 +168,7 @@ def content_of(
                 "compiled": _latency(result.compiled_test),
             },
             "paid": cost_of(result.paid),
+            "replaced": None if result.replaced is None else result.replaced.as_json(),
             "stopped": result.stopped,
             "corpus": task.corpus,
             "rerankers": [

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ragc._messages import counted
 from ragc.compiler._bench import Bench
+from ragc.compiler._candidate import Candidate, state_of
 from ragc.compiler._events import Finished, OnEvent
 from ragc.compiler._forecast import Forecast
 from ragc.compiler._optimizer import Sizes, Work, plan_of
-from ragc.compiler._run import Candidate, Run, sample, state_of
+from ragc.compiler._run import Run, sample
 from ragc.compiler._stops import Stops
 from ragc.data import refuse_told
 from ragc.errors import RagcError

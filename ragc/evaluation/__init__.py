@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ragc.evaluation._pending import OnOutcome, Pending, TooManyErrors
     from ragc.evaluation._pool import Batch
     from ragc.evaluation._power import design_effect, detectable_gain, questions_needed
+    from ragc.evaluation._racing import is_behind, looks_at
     from ragc.evaluation._rankings import MEASURES, Order, Ranked, Rankings, Setting, held, rank
     from ragc.evaluation._recall import Recall, recall_of
     from ragc.evaluation._side_by_side import Side, side_by_side
@@ -66,7 +67,9 @@ _HOME = {
     "fatal_cause": "_failures",
     "held": "_rankings",
     "is_abstention": "_abstention",
+    "is_behind": "_racing",
     "load_metric": "metrics",
+    "looks_at": "_racing",
     "mean_interval": "_mean",
     "questions_needed": "_power",
     "rank": "_rankings",
@@ -113,7 +116,9 @@ __all__ = [
     "fatal_cause",
     "held",
     "is_abstention",
+    "is_behind",
     "load_metric",
+    "looks_at",
     "mean_interval",
     "questions_needed",
     "rank",

@@ -53,8 +53,17 @@ class Pending:
         """How many outcomes have not been read."""
         return len(self._examples) - len(self.outcomes)
 
-    def result(self, *, on_outcome: OnOutcome | None = None, on_spare: Callable[[], bool] | None = None) -> Evaluation:
+    def result(
+        self,
+        *,
+        on_outcome: OnOutcome | None = None,
+        on_spare: Callable[[], bool] | None = None,
+        is_enough: Callable[[Sequence[Outcome]], bool] | None = None,
+    ) -> Evaluation:
         """Reads the outcomes in example order. What it raises cancels everything that was begun on the evaluator.
+
+        `is_enough` is asked after each outcome, with all that were read: at its yes the rest is cancelled, what is in
+        flight is waited for and left unread, and the evaluation is what was read.
 
         `on_spare` is called, in this thread, when threads are about to run out of work: it may begin something more
         and says whether it did. It may even call `result` itself, on this evaluation too. Ctrl-C cancels what has
@@ -65,8 +74,11 @@ class Pending:
         if self._failure is not None:
             raise self._failure
         try:
-            while len(self.outcomes) < len(self._examples):
+            while (read := len(self.outcomes)) < len(self._examples):
                 self._read_one(on_outcome, on_spare)
+                if is_enough is not None and len(self.outcomes) > read and is_enough(self.outcomes):
+                    self._examples = self._examples[: len(self.outcomes)]
+                    self._batch.close()
         except BaseException as error:
             self._failure = error
             self._pool.clear()

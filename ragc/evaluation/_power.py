@@ -53,7 +53,9 @@ class Scatter:
         changing = min(1.0, (deviation**2 + difference**2) / self.step**2)
         if stats.binom.sf(FEWEST_CHANGES - 1, int(apart), changing) < CERTAIN:
             return 0.0
-        power = float(TTestPower().power(difference / deviation, apart, LEVEL / 2 / arms, alternative="larger"))
+        # The test takes the error around 0, as if there were no difference.
+        effect = difference / math.hypot(deviation, difference)
+        power = float(TTestPower().power(effect, apart, LEVEL / 2 / arms, alternative="larger"))
         return 1.0 if math.isnan(power) else power  # scipy's noncentral t gives up where next to nothing is missing
 
 
@@ -124,38 +126,38 @@ def questions_needed(
 def _observed(baseline: Evaluation, candidate: Evaluation | None, clusters: Clusters | None) -> Scatter | None:
     scores = {example: score for example, score in baseline.scores.items() if score is not None}
     if candidate is None:
-        values = list(scores.values())
-        return scatter_of(values, design=design_effect(values, cluster_places(list(scores), clusters)))
+        return scatter_of(list(scores.values()), design=design_effect(baseline, clusters))
     pairs = pairs_of([baseline], [candidate])
     if pairs is None or len(pairs.before) < 2 or not (spread := variance(map(float, pairs.differences))):
         return None
     both = [example for example in scores if candidate.scores.get(example) is not None]
     sizes = [abs(float(one)) for one in pairs.differences if one]
     step = sum(one**2 for one in sizes) / sum(sizes)
-    values = [float(one) for one in pairs.differences]
-    return Scatter(math.sqrt(spread), step, design_effect(values, cluster_places(both, clusters)))
+    return Scatter(math.sqrt(spread), step, _design([float(one) for one in pairs.differences], both, clusters))
 
 
-def design_effect(values: Sequence[float], places: Sequence[int], sizes: Sequence[int] | None = None) -> float:
+def design_effect(evaluation: Evaluation, clusters: Clusters | None) -> float:
     """How many questions in clusters count for one apart: 1 + (m - 1) * correlation (Kish 1965, §5.4).
 
-    `places` holds the number of each value's cluster; the correlation within clusters is that of the analysis of
-    variance, no less than 0; m is the size of the cluster in which a question finds itself on average, by `sizes` where
-    they are others than those of `places`.
+    m is the size of the cluster in which a question finds itself on average, and the correlation of the scores within
+    clusters is that of the analysis of variance, no less than 0.
     """
+    scores = {example: score for example, score in evaluation.scores.items() if score is not None}
+    return _design(list(scores.values()), list(scores), clusters)
+
+
+def _design(values: Sequence[float], examples: Sequence[str], clusters: Clusters | None) -> float:
     groups: dict[int, list[float]] = {}
-    for value, place in zip(values, places, strict=True):
+    for value, place in zip(values, cluster_places(examples, clusters), strict=True):
         groups.setdefault(place, []).append(value)
     number, total = len(groups), len(values)
-    own = [len(group) for group in groups.values()]
-    counts = own if sizes is None else sizes
-    mean_size = sum(size**2 for size in counts) / sum(counts) if counts else 1.0
-    if number < 2 or total == number:
-        return max(1.0, mean_size if total > number else 1.0)
-    within = sum((value - fmean(group)) ** 2 for group in groups.values() for value in group) / (total - number)
+    if total == number:
+        return 1.0
+    squares = sum(len(group) ** 2 for group in groups.values()) / total
+    if number < 2:
+        return squares
     middle = fmean(values)
+    within = sum((value - fmean(group)) ** 2 for group in groups.values() for value in group) / (total - number)
     between = sum(len(group) * (fmean(group) - middle) ** 2 for group in groups.values()) / (number - 1)
-    average = (total - sum(size**2 for size in own) / total) / (number - 1)
-    whole = between + (average - 1) * within
-    correlation = max(0.0, (between - within) / whole) if whole > 0 else 0.0
-    return 1 + (mean_size - 1) * min(1.0, correlation)
+    whole = between + ((total - squares) / (number - 1) - 1) * within
+    return 1 + (squares - 1) * (min(1.0, max(0.0, between - within) / whole) if whole > 0 else 0.0)

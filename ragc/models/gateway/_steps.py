@@ -10,7 +10,7 @@ arrival.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -47,6 +47,11 @@ class Step:
         """A call of this step has ended."""
         with self._lock:
             self.used.append((use, call))
+
+    def keep(self, examples: Collection[str]) -> None:
+        """Nothing but these examples was looked at: what others used decided nothing, and is no part of the step."""
+        with self._lock:
+            self.used = [(use, call) for use, call in self.used if use.example in examples]
 
 
 @dataclass(frozen=True)

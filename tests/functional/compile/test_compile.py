@@ -53,7 +53,16 @@ def test_json_is_one_object_with_the_promised_keys(hosted_project: Path, run_rag
         "cost", "paid_usd", "paid_calls", "seconds", "stopped",
     }  # fmt: skip
     assert set(found["validation"]["baseline"]) == set(found["test"]["compiled"]) == FIGURES
-    assert set(found["test"]) == {"baseline", "compiled", "difference", "ci_low", "ci_high", "p_value", "openings"}
+    assert set(found["test"]) == {
+        "baseline",
+        "compiled",
+        "difference",
+        "ci_low",
+        "ci_high",
+        "p_value",
+        "detectable",
+        "openings",
+    }
     assert found["verdict"] == "better"
     assert found["sealed"] == "candidate"
     assert found["stopped"] is None

@@ -9,8 +9,8 @@ import dspy
 import pytest
 
 from ragc.compiler import Demonstration, with_demonstrations
+from ragc.compiler._candidate import state_of
 from ragc.compiler._demonstrations import labelled
-from ragc.compiler._run import state_of
 from ragc.data import Example
 from ragc.evaluation import ABSTENTION
 from ragc.retrieval import Passage, Passages, Retrieve, bind
