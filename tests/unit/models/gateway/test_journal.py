@@ -307,3 +307,13 @@ def test_no_pickle_is_read_or_written(path: Path) -> None:
     watching = False
     assert opened == []
     assert b"\x80\x04\x95" not in path.read_bytes()
+
+
+def test_what_the_main_thread_asks_for_is_written_by_another_that_no_interrupt_strikes(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "journal.db") as journal:
+        writer = journal._writing()
+        assert threading.current_thread() is threading.main_thread()
+        assert writer.run(lambda connection: threading.current_thread().name) == "ragc-journal"
+        with ThreadPoolExecutor(1, thread_name_prefix="caller") as pool:
+            written_by = pool.submit(writer.run, lambda connection: threading.current_thread().name).result()
+        assert written_by == "caller_0"
