@@ -36,6 +36,7 @@ def test_a_new_project_has_everything_that_compile_needs(run_ragc: RunRagc, tmp_
     starters = {path.name for path in (REPOSITORY / "optimizers").glob("*.py")}
     assert {path.name for path in (root / "optimizers").iterdir()} == starters
     assert not list(root.rglob("__pycache__"))
+    assert not list(root.rglob("openings.jsonl")), "nobody has opened its test split"
     assert ".ragc/" in (root / ".gitignore").read_text("utf-8").splitlines()
     assert result.stdout.splitlines()[1:3] == ["next       cd mine", "           ragc compile"]
     assert "from compiled import handbook" in result.stdout
