@@ -15,7 +15,7 @@ from ragc.errors import ConfigError
 STARTER_TASK = "handbook"
 STARTER_PROGRAM = "grounded"
 STARTER_OPTIMIZER = "bootstrap"
-_SKIPPED = {"__pycache__", "openings.jsonl"}
+_SKIPPED = {"__pycache__", ".DS_Store", "openings.jsonl"}
 """What is in a checkout and begins nobody's project: who has opened a test split is told by who did."""
 
 
