@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ragc import tracking
 from ragc._messages import counted
 from ragc._secrets import redact
+from ragc.artifact import is_tested
 from ragc.compiler._bench import Bench
 from ragc.compiler._candidate import Candidate
 from ragc.compiler._estimate import Estimate, refuse_unfundable, with_another_test
@@ -155,7 +156,7 @@ class Compilation:
             raise
         seen = self.forecast.observe(pilot)
         self.estimated = seen or self.forecast.from_prompts()
-        if self.place.exists() and not self.replay:
+        if is_tested(self.place) and not self.replay:
             self.estimated = with_another_test(self.estimated, self.forecast.tested)
         if seen is not None and not fundable:
             refuse_unfundable(self.budget, seen)

@@ -65,14 +65,14 @@ def compare_with_replaced(
 ) -> Replaced | None:
     """Lets the artifact at `place` answer the `test` questions that `program`, which replaces it, has `answered`.
 
-    None: there is none that can be read, or it is the same program. What keeps it from answering, the budget before
-    anything, is said and ends nothing. Raises Interrupted and KeyboardInterrupt.
+    None: there is none that can be read and was tested, or it is the same program. What keeps it from answering, the
+    budget before anything, is said and ends nothing. Raises Interrupted and KeyboardInterrupt.
     """
     try:
         manifest = verify(place) if place.exists() else None
     except RagcError:  # a touched one is named where it is replaced
         return None
-    if manifest is None:
+    if manifest is None or manifest.verdict["word"] == "not tested":  # what an interrupt left has shown nothing
         return None
     try:
         before = _answers(bench, manifest, program, answered, test, on_event)
