@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 NAME = 16
 """The longest name of an arm that is not cut, in columns."""
+MOSTLY = 0.5
+"""Share of answerable questions from which refusing them is said of an arm."""
 COLORS = {"better": "green", "worse": "red"}
 
 
@@ -79,6 +81,10 @@ def _notes(result: CompareResult) -> None:
     row("", f"* no other arm is both better and cheaper (quality against {what} a question)")
     if any(arm.figure("correct_abstentions") is not None for arm in result.arms):
         row("", "refused: of the unanswerable questions, and (wrongly) of the answerable; err: questions in error")
+    for arm in result.arms:
+        refused = arm.figure("false_abstentions")
+        if refused is not None and refused >= MOSTLY:
+            row("", f"{arm.name} refuses {100 * refused:.0f}% of the answerable: its score is that of saying nothing")
     if result.repeats > 1:
         for arm in result.arms:
             if len(arm.evaluations) > 1:
@@ -123,7 +129,7 @@ def _interval(bounds: tuple[float, float] | None) -> str:
 
 
 def _gains(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{100 * low:+.0f} {100 * high:+.0f}"
+    return "" if low is None or high is None else " ".join(f"{round(100 * one) or 0:+d}" for one in (low, high))
 
 
 def _p(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 _MEANS = ("score", "recall", "correct_abstentions", "false_abstentions", "input_tokens_per_question")
+_MOSTLY = 0.5
+"""Share of answerable questions from which refusing them is said of an arm: its score is that of saying nothing."""
 _TIMES = ("usd_per_question", "latency_p50", "latency_p95")
 
 
@@ -52,6 +56,7 @@ def study_of(result: CompareResult, experiment: Experiment, corpus: Corpus) -> S
         sentence=result.verdict.sentence,
         baseline=result.baseline,
         subject=subject,
+        used=result.verdict.arm or subject,
         notes=tuple(_notes(result)),
         facts=tuple(_facts(result)),
         first=tuple(_first(result)),
@@ -120,6 +125,9 @@ def _note(arm: ArmResult) -> str | None:
     if len(arm.evaluations) > 1:
         scores = ", ".join("–" if one.score is None else f"{100 * one.score:.1f}" for one in arm.evaluations)
         parts.append(f"by seed {scores}; its answers below are those of seed {arm.seeds[0]}")
+    refused = arm.figure("false_abstentions")
+    if refused is not None and refused >= _MOSTLY:
+        parts.append(f"it refuses {100 * refused:.0f}% of the answerable questions")
     if arm.stopped is not None:
         parts.append(f"its search was stopped: {arm.stopped}")
     return "; ".join(parts) or None
@@ -201,6 +209,9 @@ def _commands(result: CompareResult, experiment: Experiment) -> list[str]:
     again = f"ragc compare {result.task}"
     if experiment.name != FLAGS:
         again += f" --experiment {experiment.name}"
+    else:
+        given = [",".join(f"{key}={_typed(value)}" for key, value in arm.settings.items()) for arm in result.arms]
+        again += "".join(f" --arm {shlex.quote(words)}" for words in given if words)
     lines = [f"{again} --replay   # the same from the journal, without a call"]
     best = next((arm for arm in result.arms if arm.name == result.verdict.arm and arm.artifacts), None)
     if best is not None:
@@ -208,3 +219,10 @@ def _commands(result: CompareResult, experiment: Experiment) -> list[str]:
             0, f'ragc.load("{folder_of(experiment, Path()) / best.artifacts[0].path.name}")(question="…").answer'
         )
     return lines
+
+
+def _typed(value: object) -> str:
+    """A setting of an arm as `--arm` reads it: a table is TOML's, a text stands as it is."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return "{ " + ", ".join(f"{key} = {json.dumps(item)}" for key, item in value.items()) + " }"

@@ -38,11 +38,11 @@ _DO: dict[str, tuple[str, Callable[[str], str]]] = {
     ),
     "misread": (
         "Whoever chooses the model",
-        lambda task: "the right passage was given and misread: a larger model, or one passage less to confuse it",
+        lambda task: "the right passage was given and misread: demonstrations help, and a larger model does",
     ),
     "refused wrongly": (
         "Whoever owns the program",
-        lambda task: "it refuses what its passages answer: label fewer unanswerable questions for training, or more k",
+        lambda task: "it refuses what its passages answer: show it demonstrations that answer, or take a larger model",
     ),
     "answered the unanswerable": (
         "Whoever owns the program",
@@ -68,15 +68,16 @@ _DO: dict[str, tuple[str, Callable[[str], str]]] = {
 
 
 def first_steps(study: Study) -> tuple[Step, ...]:
-    """Return what to do: with the result, then about what the subject gets wrong most often.
+    """Return what to do: with the result, then about what the arm that is to be used gets wrong most often.
 
     A way to fail is named from 5% of the questions on.
     """
-    answers = [one.given[study.subject] for one in study.questions if study.subject in one.given]
+    used = study.used or study.subject
+    answers = [one.given[used] for one in study.questions if used in one.given]
     steps = list(study.first)
-    for mode, number in modes_of(study.questions, study.subject).items():
+    for mode, number in modes_of(study.questions, used).items():
         if mode in _DO and number >= _FEWEST * len(answers) and len(steps) < len(study.first) + _MOST:
             who, do = _DO[mode]
-            share = f"{mode}, {counted(number, 'question')} of {len(answers)}"
+            share = f"{used}: {mode}, {counted(number, 'question')} of {len(answers)}"
             steps.append(Step(who=who, what=f"{do(study.task)} ({share})"))
     return tuple(steps)

@@ -138,6 +138,8 @@ class Study:
     """The name of the arm that the others are compared with."""
     subject: str
     """The arm that the page is about: the sealed one, or the one that is recommended."""
+    used: str = ""
+    """The arm that is to be used, whose failures are worth doing something about; empty: the subject."""
     notes: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     """Cost, model, time: shown with the verdict."""

@@ -30,7 +30,7 @@ def test_the_report_says_verdict_figures_and_questions(sealed: Sealed) -> None:
         "17.9",
         "29.6",
         "bootstrap <2>",
-        "over the limits",
+        "latency_p95 2.1 s > 1 s",
         "$0.012",
         "What is <script>",
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,6 +11,7 @@ from ragc.comparison import ArmResult, CompareResult
 from ragc.comparison._page import study_of, with_page
 from ragc.data import Corpus, Document, Example
 from ragc.evaluation import Comparison, Evaluation, Outcome
+from ragc.report import first_steps
 from studies import Page
 
 EXAMPLES = tuple(Example(id=f"q{n}", question=f"What of {n}?", answers=("five",)) for n in range(4))
@@ -90,3 +92,18 @@ def test_costs_a_month_are_told_at_the_volume() -> None:
         result(BASE, arm("other", evaluation(1, 1, 1, 1), word="better"), queries=10_000), EXPERIMENT, CORPUS
     )
     assert ("A month", "at 10,000 questions: rag $10, other $10") in study.facts
+
+
+def test_flags_are_typed_again_as_they_were_given() -> None:
+    flags = cast("Any", SimpleNamespace(name="flags", task=SimpleNamespace(name="plain")))
+    other = arm("other", evaluation(1, 1, 1, 1), word="better", settings={"optimizer": "b", "set": {"k": [1, 3]}})
+    study = study_of(replace(result(BASE, other), experiment="flags"), flags, CORPUS)
+    assert study.commands[-1].startswith("ragc compare plain --arm 'optimizer=b,set={ k = [1, 3] }' --replay")
+
+
+def test_an_arm_that_mostly_refuses_is_told_and_failures_are_those_of_the_arm_to_use() -> None:
+    silent = Evaluation(tuple(Outcome(f"q{n}", 0.0, answer="I do not know.", abstained=True) for n in range(4)))
+    study = study_of(result(BASE, arm("silent", silent, word="worse")), EXPERIMENT, CORPUS)
+    assert study.arms[1].note == "it refuses 100% of the answerable questions"
+    assert (study.subject, study.used) == ("silent", "rag")
+    assert all("silent" not in step.what for step in first_steps(study))
