@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ragc.cli._terminal import emit, json_option, project_option, row, task_argu
 from ragc.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from ragc.data import Lost, Renewal
+    from ragc.data import Example, Lost, Renewal
 
 _MOST_SHOWN = 160
 """Characters of a text that is shown."""
@@ -61,7 +62,7 @@ def command(task: str | None, stale: bool, renew_test: bool, as_json: bool, proj
         if as_json:
             emit({"task": settings.name, "labels": len(examples), "stale": [_lost_json(one, file) for one in lost]})
         else:
-            _print_lost(settings.name, lost, len(examples), file)
+            _print_lost(settings.name, lost, examples, file)
         if lost:
             raise CheckFailed(f"{counted(labels, 'stale label')} of {len(examples):,} in {shown_path(file)}")
     else:
@@ -98,9 +99,14 @@ def _renewal_json(renewal: Renewal) -> dict[str, Any]:
     }
 
 
-def _print_lost(task: str, lost: tuple[Lost, ...], labels: int, file: Path) -> None:
-    if not lost:
-        row(task, f"all {counted(labels, 'label')} hold: every document and quote is in the corpus")
+def _print_lost(task: str, lost: tuple[Lost, ...], examples: Sequence[Example], file: Path) -> None:
+    named = sum(bool(one.evidence) for one in examples)
+    unnamed = sum(one.answerable and not one.evidence for one in examples)
+    if not lost and named:
+        row(task, f"all {counted(named, 'label')} with evidence hold: every document and quote is in the corpus")
+    if unnamed:
+        told = f"{counted(unnamed, 'label')} name no evidence: whether they hold cannot be told"
+        row(task, f"{told}; `ragc check` lists those whose answers stand in no document")
     for one in lost:
         row(f"{shown_path(file)}:{one.example.line}", f"{one.example.id}: {one.why}")
         if one.nearest is not None:

@@ -65,6 +65,8 @@ def seal_result(  # noqa: PLR0913  all that a run found
     )
     place, line = _place(bench, result) if target is None else (target, None)
     sealed = seal(content, place)
+    if line is not None and line.startswith(f"replaces {sealed.id[:8]} "):
+        line = "the same as before"
     if place == bench.project.compiled_path(bench.task):
         package(sealed.path.parent)
     result = replace(result, artifact=sealed.path, id=sealed.id)

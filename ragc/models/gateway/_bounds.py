@@ -102,8 +102,8 @@ def worst_case(
     if outputs is None:
         _refuse_unbounded(
             budget.usd is not None or budget.output_tokens is not None,
-            f"how long a response of {settings.model} can be is not known: write lm = {{ model = "
-            f'"{settings.model}", max_tokens = … }}, or leave usd and output_tokens out',
+            f"how long a response of {settings.model} can be is not known: add max_tokens = 512, or what an answer "
+            "needs, to its table (lm = { model = …, max_tokens = … }), or leave usd and output_tokens out",
         )
     inputs, outputs = inputs or UNBOUNDED, outputs or UNBOUNDED
     return Amounts(1, inputs, outputs, known.dearest(inputs, outputs, request) or Fraction())

@@ -7,12 +7,14 @@ Both that matter (is it there, is it new enough) are made here.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import logging
 import os
 import re
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -32,6 +34,11 @@ BACK = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff
 _inherited: list[object] = []
 
 
+def _close(connections: weakref.ref[Connections]) -> None:
+    if (found := connections()) is not None:
+        found.close()
+
+
 class Connections:
     """Opens clients as they are needed. May be shared by threads, and used after a fork."""
 
@@ -41,6 +48,7 @@ class Connections:
         self._lock = threading.Lock()
         self._client: WeaviateClient | None = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, WeaviateAsyncClient] = WeakKeyDictionary()
+        atexit.register(_close, weakref.ref(self))  # an artifact is used until its process ends, and nobody closes it
 
     @property
     def client(self) -> WeaviateClient:
