@@ -2,8 +2,8 @@
 
     python benchmarks/racing.py [--draws 1000] [ARTIFACT …]
 
-`racing.json` beside it holds the validation scores of candidates that were all asked everything; an ARTIFACT is a folder
-compiled with `--set race=false`, whose candidates are raced as well. A draw takes the recorded questions with
+`racing.json` beside it holds the validation scores of candidates that were all asked everything; an ARTIFACT is one
+that was compiled with `--set race=false`, whose candidates are raced as well. A draw takes the recorded questions with
 replacement, as many as were recorded or twice and four times as many, and candidates and questions in random order.
 The best candidate is the one with the best recorded mean. Printed: the share of answers that the race asks for, and how
 often the race and full evaluation end within 2 points of the best. Seeded.
