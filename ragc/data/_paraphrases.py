@@ -16,8 +16,10 @@ Embed = Callable[[list[str]], Any]
 """From texts to their vectors, one a row, as `Embedder.embed_documents` makes them."""
 
 NEAR = 0.5
-"""Cosine from which two questions with an accepted answer and a document in common are taken for one. Two questions of
-the handbook that share both, and are not one, reach .50 at most between splits .42; see `benchmarks/leaks.py`."""
+"""Cosine from which two questions with an accepted answer and a document in common are taken for one: .50. Pairs of
+the handbook that share both, and are not one, reach .42 between splits and about .50 within one. Both thresholds were
+set on the handbook and are not held out: on other data they may find less, or raise false alarms. See
+`benchmarks/leaks.py`."""
 NEAR_UNTOLD = 0.75
 """The same where no evidence tells them apart: one names none, or the corpus answers neither. In the handbook: .58."""
 _NEVER = 2.0
