@@ -21,13 +21,15 @@ def append_lines(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         return
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
-        with path.open("r+b") as file:
+        # Unbuffered: what a buffer still holds of a line that did not fit would be written by truncating and closing.
+        with path.open("r+b", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             if size and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n":
                 text = "\n" + text
             try:
-                file.write(text.encode())
-                file.flush()
+                rest = text.encode()
+                while rest:  # a disk that fills up takes a part, and refuses the next
+                    rest = rest[file.write(rest) :]
                 os.fsync(file.fileno())
             except OSError:
                 file.truncate(size)
