@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ragc._files import locked
 from ragc.data import Example, Splits, open_test, read_openings
 from ragc.errors import DataError, RagcError
 
@@ -19,6 +20,7 @@ import sys
 from pathlib import Path
 from ragc.data import Example, Splits, open_test
 splits = Splits((), (), tuple(Example(f"e{i}", f"What is number {i}?", (str(i),)) for i in range(3)))
+print("ready", flush=True)
 sys.stdin.readline()
 for number in range(20):
     programs = {"baseline": sys.argv[2] + str(number), "shared": f"both {number}"}
@@ -37,7 +39,9 @@ def path(tmp_path: Path) -> Path:
 
 def test_two_processes_that_open_at_once_lose_no_line(path: Path) -> None:
     both = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], stdin=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), name], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
         for name in "ab"
     ]
     for one in both:
@@ -47,6 +51,24 @@ def test_two_processes_that_open_at_once_lose_no_line(path: Path) -> None:
     assert [one.wait(60) for one in both] == [0, 0]
     programs = {one.programs["baseline"] for one in read_openings(path).entries}
     assert programs == {f"{name}{number}" for name in "ab" for number in range(20)}
+
+
+def test_an_opening_waits_while_another_process_writes(path: Path) -> None:
+    with locked(path):
+        other = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), "a"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        assert other.stdin is not None
+        other.stdin.write("go\n")
+        other.stdin.close()
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        assert path.read_bytes() == b""
+    assert other.wait(60) == 0
+    other.stdout.close()
+    assert read_openings(path).count == 20
 
 
 def test_the_same_program_opened_by_another_process_meanwhile_is_one_opening(
