@@ -77,7 +77,8 @@ def test_the_same_program_opened_by_another_process_meanwhile_is_one_opening(
     opened(path, "a")
     known = path.read_bytes()
     path.unlink()
-    real, first = read_openings, []
+    real = read_openings
+    first: list[bool] = []
 
     def late(file: Path) -> object:
         found = real(file)
