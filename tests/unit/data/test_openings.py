@@ -78,7 +78,7 @@ def test_the_same_program_opened_by_another_process_meanwhile_is_one_opening(
     known = path.read_bytes()
     path.unlink()
     real = read_openings
-    first: list[bool] = []
+    first: list[Path] = []
 
     def late(file: Path) -> object:
         found = real(file)
