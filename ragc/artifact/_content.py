@@ -31,9 +31,9 @@ class Candidate:
     latency_p95: float | None = None
     """95th percentile of a question's LM time, seconds."""
     eligible: bool = True
-    """False when it is over the task's limits."""
+    """False when it is over the task's limits, or was stopped because it was clearly behind."""
     why_not: str | None = None
-    """Which limit it is over."""
+    """Which limit it is over, or whom it was behind and after how many questions."""
     settings: Json = field(default_factory=dict)
     """What it was tried with: `tried_settings` of its state."""
 

@@ -7,13 +7,12 @@ committed with the artifact: what nobody can show was not evaluated.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ragc._files import write_error
+from ragc._files import append_lines, locked
 
 EVALUATIONS = ".ragc/evaluations.jsonl"
 """Below the project's root."""
@@ -23,14 +22,8 @@ def record_evaluation(root: Path, artifact: str, figures: Mapping[str, Any]) -> 
     """Append that the artifact of that id was evaluated now, with its figures. Raises RagcError for a full disk."""
     path = root / EVALUATIONS
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "artifact": artifact, **figures}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:  # one write of one line: two processes do not mix theirs
-            file.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise write_error(path, error) from error
+    with locked(path):
+        append_lines(path, [line])
 
 
 def last_evaluated(root: Path, artifact: str) -> datetime | None:

@@ -97,12 +97,6 @@ def prompts(state: Mapping[str, Any]) -> Iterator[Prompt]:
             )
 
 
-def demonstrations(prompt: Prompt) -> str:
-    """Return how many there are, in words."""
-    count = len(prompt.demonstrations)
-    return f"{count or 'no'} demonstration{'' if count == 1 else 's'}"
-
-
 def retrieval(state: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return the settings of everything in a state that is no predictor: every `Retrieve`, by name."""
     return {name: part for name, part in state.items() if isinstance(part, Mapping) and "signature" not in part}

@@ -134,7 +134,7 @@ def _slices(manifest: Manifest) -> Iterator[str]:
 
 def _prompt(prompt: Prompt) -> str:
     line = next(iter(prompt.instructions.strip().splitlines()), "")
-    return f"{prompt.name}: {figures.demonstrations(prompt)}; {line if len(line) <= 80 else line[:79] + '…'}"
+    return f"{prompt.name}: {prompt.counted}; {line if len(line) <= 80 else line[:79] + '…'}"
 
 
 def _typed(path: Path) -> str:

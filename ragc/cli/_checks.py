@@ -33,6 +33,7 @@ PACKAGES = (
     "semantic-text-splitter",
     "numpy",
     "scipy",
+    "statsmodels",
 )
 """The stack, as it is called in the package registry."""
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 NAME = 16
 """The longest name of an arm that is not cut, in columns."""
-MOSTLY = 0.5
-"""Share of answerable questions from which refusing them is said of an arm."""
 COLORS = {"better": "green", "worse": "red"}
 
 
@@ -82,9 +80,8 @@ def _notes(result: CompareResult) -> None:
     if any(arm.figure("correct_abstentions") is not None for arm in result.arms):
         row("", "refused: of the unanswerable questions, and (wrongly) of the answerable; err: questions in error")
     for arm in result.arms:
-        refused = arm.figure("false_abstentions")
-        if refused is not None and refused >= MOSTLY:
-            row("", f"{arm.name} refuses {100 * refused:.0f}% of the answerable: its score is that of saying nothing")
+        if arm.refusing is not None:
+            row("", f"{arm.name} refuses {_share(arm.refusing)} of the answerable: its score is that of saying nothing")
     if result.repeats > 1:
         for arm in result.arms:
             if len(arm.evaluations) > 1:
@@ -133,7 +130,9 @@ def _gains(low: float | None, high: float | None) -> str:
 
 
 def _p(value: float) -> str:
-    return "<.001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
+    from ragc.report import write
+
+    return write(value, "p").replace(" ", "")
 
 
 def _dollars(value: float) -> str:

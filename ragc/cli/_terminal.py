@@ -123,6 +123,25 @@ def lm_option(instead_of: str) -> Callable[[_Decorated], _Decorated]:
     )
 
 
+def budget_options(who: str, names: Sequence[str] = ()) -> Callable[[_Decorated], _Decorated]:
+    """Add `--budget-usd`, … passed as `budget_usd`, …: caps on what `who` spends; those of `names`, all by default."""
+    caps = {
+        "usd": (float, "USD", f"{who} never spends more than this."),
+        "calls": (int, "N", f"{who} never pays for more calls than this."),
+        "input-tokens": (int, "N", "Nor for more tokens in prompts."),
+        "output-tokens": (int, "N", "Nor for more tokens in responses."),
+        "seconds": (float, "S", "No call begins later than this, in all."),
+    }
+
+    def add(function: _Decorated) -> _Decorated:
+        for name in reversed(names or list(caps)):
+            kind, unit, said = caps[name]
+            function = click.option(f"--budget-{name}", type=kind, metavar=unit, help=said)(function)
+        return function
+
+    return add
+
+
 def emit(value: Any) -> None:
     """Print one JSON object on stdout. Called once a command; NaN and infinity are refused with ValueError."""
     _print(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2 if _stdout().isatty() else None))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragc.cli._terminal import emit, json_option, project_option, task_argument
+from ragc.cli._terminal import budget_options, emit, json_option, project_option, task_argument
 
 if TYPE_CHECKING:
     from ragc.compiler import LearningCurve
@@ -78,8 +78,7 @@ def _asked(name: str, text: str) -> _Decorator:
 @click.option("--curve", is_flag=True, help="Compile with 25, 50 and 100% of the training labels; calls models.")
 @click.option("--seed", type=int, default=0, show_default=True, help="With --curve: the seed of every random choice.")
 @click.option("--threads", type=int, metavar="N", help="With --curve: examples evaluated at once.")
-@click.option("--budget-usd", type=float, metavar="USD", help="With --curve: all its compiles spend no more.")
-@click.option("--budget-calls", type=int, metavar="N", help="With --curve: all its compiles pay for no more calls.")
+@budget_options("With --curve: the curve", ["usd", "calls"])
 @click.option("--ask/--no-ask", default=None, help="Ask what no flag says. Default: on a terminal.")
 @json_option
 @project_option

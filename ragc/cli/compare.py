@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ragc.cli._terminal import emit, json_option, note, project_option, row, task_argument, warnings_as_lines
+from ragc.cli._terminal import (
+    budget_options,
+    emit,
+    json_option,
+    note,
+    project_option,
+    row,
+    task_argument,
+    warnings_as_lines,
+)
 
 if TYPE_CHECKING:
     from ragc.comparison import CompareResult, PowerResult
@@ -25,11 +34,7 @@ ARM = (
 @click.option("--alone", is_flag=True, help="Leave out the arms of earlier calls with --arm.")
 @click.option("--baseline", metavar="ARM", help="The arm that the others are compared with.")
 @click.option("--repeats", type=int, metavar="N", help="Seeds for each optimizer, to see how far they spread.")
-@click.option("--budget-usd", type=float, metavar="USD", help="All of it together never spends more than this.")
-@click.option("--budget-calls", type=int, metavar="N", help="Nor pays for more calls than this.")
-@click.option("--budget-input-tokens", type=int, metavar="N", help="Nor for more tokens in prompts.")
-@click.option("--budget-output-tokens", type=int, metavar="N", help="Nor for more tokens in responses.")
-@click.option("--budget-seconds", type=float, metavar="S", help="No call begins later than this, in all.")
+@budget_options("The comparison")
 @click.option("--margin", type=float, metavar="POINTS", help="Not worse: loses less than this (0.02: two points).")
 @click.option("--queries", type=int, metavar="N", help="Questions a month, for what each arm would cost.")
 @click.option("--power", is_flag=True, help="How many questions a difference needs; asks nothing and pays nothing.")

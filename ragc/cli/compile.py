@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ragc._messages import cached_share
-from ragc.cli._terminal import Progress, emit, json_option, lm_option, note, project_option, row, style, task_argument
+from ragc.cli._terminal import (
+    Progress,
+    budget_options,
+    emit,
+    json_option,
+    lm_option,
+    note,
+    project_option,
+    row,
+    style,
+    task_argument,
+)
 
 if TYPE_CHECKING:
     from ragc.compiler import CompileResult, Event, Working
@@ -23,11 +34,7 @@ SETTING = "A setting of the optimizer; repeatable. All stand, with their default
 @click.option("--optimizer", metavar="NAME", help="A file in optimizers/, or module:function; default: the task's.")
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=SETTING)
 @lm_option("configured")
-@click.option("--budget-usd", type=float, metavar="USD", help="The run never spends more than this.")
-@click.option("--budget-calls", type=int, metavar="N", help="The run never pays for more calls than this.")
-@click.option("--budget-input-tokens", type=int, metavar="N", help="Nor for more tokens in prompts.")
-@click.option("--budget-output-tokens", type=int, metavar="N", help="Nor for more tokens in responses.")
-@click.option("--budget-seconds", type=float, metavar="S", help="No call begins later than this, in all.")
+@budget_options("The run")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--threads", type=int, metavar="N", help="Examples evaluated at once; default: the model's `threads`.")
 @click.option("--fresh", is_flag=True, help="Ask everything anew; what the journal holds stays for other runs.")

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ragc._messages import counted, shown_path
-from ragc.cli._terminal import emit, json_option, lm_option, note, project_option, row, say, style, task_argument
+from ragc.cli._terminal import (
+    budget_options,
+    emit,
+    json_option,
+    lm_option,
+    note,
+    project_option,
+    row,
+    say,
+    style,
+    task_argument,
+)
 from ragc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,8 +38,7 @@ _AT_ONCE = 5
 @click.option("--reject", metavar="ID", multiple=True, help="Reject a draft; once for each.")
 @click.option("--slice", metavar="NAME", help="The slice that the new drafts belong to.")
 @lm_option("configured")
-@click.option("--budget-usd", type=float, metavar="USD", help="Drafting never spends more than this.")
-@click.option("--budget-calls", type=int, metavar="N", help="Drafting never pays for more calls than this.")
+@budget_options("Drafting", ["usd", "calls"])
 @click.option("--threads", type=int, metavar="N", help="Passages drafted from at once; default: the model's `threads`.")
 @json_option
 @project_option

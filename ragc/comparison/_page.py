@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 _MEANS = ("score", "recall", "correct_abstentions", "false_abstentions", "input_tokens_per_question")
-_MOSTLY = 0.5
-"""Share of answerable questions from which refusing them is said of an arm: its score is that of saying nothing."""
 _TIMES = ("usd_per_question", "latency_p50", "latency_p95")
 
 
@@ -125,9 +123,8 @@ def _note(arm: ArmResult) -> str | None:
     if len(arm.evaluations) > 1:
         scores = ", ".join("–" if one.score is None else f"{100 * one.score:.1f}" for one in arm.evaluations)
         parts.append(f"by seed {scores}; its answers below are those of seed {arm.seeds[0]}")
-    refused = arm.figure("false_abstentions")
-    if refused is not None and refused >= _MOSTLY:
-        parts.append(f"it refuses {100 * refused:.0f}% of the answerable questions")
+    if arm.refusing is not None:
+        parts.append(f"it refuses {write(arm.refusing, 'percent')} of the answerable questions")
     if arm.stopped is not None:
         parts.append(f"its search was stopped: {arm.stopped}")
     return "; ".join(parts) or None

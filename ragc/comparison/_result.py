@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ragc.models import Usage
 
 
+MOSTLY = 0.5
+"""Share of answerable questions from which refusing them is said of an arm."""
+
+
 @dataclass(frozen=True)
 class SealedArm:
     """Where a program of an arm was sealed."""
@@ -111,6 +115,12 @@ class ArmResult:
     def word(self) -> str | None:
         """Its verdict; None for the baseline and an arm without figures."""
         return None if self.comparison is None else self.comparison.verdict
+
+    @property
+    def refusing(self) -> float | None:
+        """Share of the answerable questions that it refuses, where that is most: it scores by saying nothing."""
+        share = self.figure("false_abstentions")
+        return share if share is not None and share >= MOSTLY else None
 
     def figure(self, name: str) -> float | None:
         """A figure of its evaluations by the name of `Evaluation`'s property: `recall`, `latency_p95`."""

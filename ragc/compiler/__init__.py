@@ -44,7 +44,7 @@ from ragc.compiler._history import (
 from ragc.compiler._interrupts import Interrupts
 from ragc.compiler._judging import Judging, calibrate, export_judgements, labels_of, open_judging
 from ragc.compiler._leaks import tell_leaks
-from ragc.compiler._lines import describe_estimate, describe_latency
+from ragc.compiler._lines import describe_estimate
 from ragc.compiler._opened import open_test_of, program_digest
 from ragc.compiler._optimizer import Sizes, Work, check, costs, dearer
 from ragc.compiler._replayed import Replayed, replay
@@ -102,7 +102,6 @@ __all__ = [
     "costs",
     "dearer",
     "describe_estimate",
-    "describe_latency",
     "draft_labels",
     "evaluate",
     "evaluate_retrieval",

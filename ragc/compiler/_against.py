@@ -55,10 +55,7 @@ class Against:
         """The comparison for a program to read."""
         found = self.comparison
         return {
-            "difference": found.difference,
-            "ci_low": found.ci_low,
-            "ci_high": found.ci_high,
-            "p_value": found.p_value,
+            **found.figures(),
             "n": found.n,
             "won": found.won,
             "lost": found.lost,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ragc._messages import counted
 from ragc.compiler._events import Finished
 from ragc.data import in_times, too_often
+from ragc.report import write
 
 if TYPE_CHECKING:
     from ragc.compiler._bench import Bench
@@ -59,7 +60,7 @@ def describe_test(
     if judged is not None:
         lines.append(judged.sentence)
     if before.latency_p95 is not None and after.latency_p95 is not None:
-        speed = f"{describe_latency(before.latency_p95)} → {describe_latency(after.latency_p95)} p95"
+        speed = f"{write(before.latency_p95, 'seconds')} → {write(after.latency_p95, 'seconds')} p95"
         tokens = f"{before.input_tokens_per_question or 0:.0f} → {after.input_tokens_per_question or 0:.0f}"
         lines.append(f"{speed},  {tokens} input tokens a question")
     lines.append(too_often(openings) or f"the test split was opened {in_times(openings)}")
@@ -110,9 +111,5 @@ def _minutes(values: tuple[float, float]) -> str:
 
 
 def _p(value: float) -> str:
-    return "p < .001" if value < 0.001 else f"p = {value:.3f}".replace("0.", ".", 1)
-
-
-def describe_latency(seconds: float) -> str:
-    """Seconds of model time, as they are printed."""
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    figure = write(value, "p")
+    return f"p {figure}" if figure.startswith("<") else f"p = {figure}"

@@ -44,10 +44,7 @@ class Replaced:
         return {
             "id": self.id,
             "verdict": found.verdict,
-            "difference": found.difference,
-            "ci_low": found.ci_low,
-            "ci_high": found.ci_high,
-            "p_value": found.p_value,
+            **found.figures(),
             "n": found.n,
             "sentence": self.why_not or found.sentence,
         }

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ragc.evaluation import Comparison
+
 if TYPE_CHECKING:
     from ragc.compiler._estimate import Estimate
     from ragc.compiler._replaced import Replaced
-    from ragc.evaluation import Comparison, Evaluation
+    from ragc.evaluation import Evaluation
     from ragc.evaluation.judge import Judged
     from ragc.models import Usage
 
@@ -66,7 +68,7 @@ class CompileResult:
 
     def as_json(self) -> dict[str, Any]:
         """The keys that others may rely on; a figure that does not exist is None."""
-        test = self.comparison
+        test = self.comparison or Comparison("not tested")
         return {
             "artifact": None if self.artifact is None else str(self.artifact),
             "id": self.id,
@@ -77,11 +79,8 @@ class CompileResult:
             "test": {
                 "baseline": _figures(self.baseline_test),
                 "compiled": _figures(self.compiled_test),
-                "difference": None if test is None else test.difference,
-                "ci_low": None if test is None else test.ci_low,
-                "ci_high": None if test is None else test.ci_high,
-                "p_value": None if test is None else test.p_value,
-                "detectable": None if test is None else test.detectable,
+                **test.figures(),
+                "detectable": test.detectable,
                 "openings": self.openings,
             },
             "judge": None if self.judged is None else self.judged.as_json(),

@@ -21,6 +21,7 @@ from ragc.compiler._bench import rerankers_of
 from ragc.compiler._events import Finished, OnEvent, Warned, Working
 from ragc.compiler._result import cost_of
 from ragc.data import examples_fingerprint
+from ragc.evaluation import Comparison
 from ragc.models import describe
 from ragc.report import modes_of, questions_of, sources_of
 
@@ -155,10 +156,7 @@ def content_of(
         verdict={
             "word": result.verdict,
             "sentence": "" if comparison is None else comparison.sentence,
-            "difference": None if comparison is None else comparison.difference,
-            "ci_low": None if comparison is None else comparison.ci_low,
-            "ci_high": None if comparison is None else comparison.ci_high,
-            "p_value": None if comparison is None else comparison.p_value,
+            **(comparison or Comparison("not tested")).figures(),
             "n": 0 if comparison is None else comparison.n,
         },
         sealed=result.sealed or "baseline",

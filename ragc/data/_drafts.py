@@ -19,11 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from ragc._files import digest, locked
+from ragc._files import append_lines, digest, locked
 from ragc._messages import shown_path
-from ragc.data._append import append_lines
 from ragc.data._examples import Example, read_examples
-from ragc.data._lines import BadLine, BadLines, json_lines, shown
+from ragc.data._lines import BadLine, read_each, shown
 from ragc.errors import ConfigError, DataError
 
 SCHEMA = 1
@@ -127,18 +126,9 @@ def read_drafts(examples: Path) -> Drafts:
     found = Drafts(path, examples)
     if not path.exists():
         return found
-    bad = BadLines(path)
     drafts: dict[str, Draft] = {}
     dropped: dict[str, str] = {}
-    for number, record in json_lines(path, bad):
-        try:
-            _read_line(record, drafts, dropped, path)
-        except BadLine as error:
-            bad.add(number, str(error))
-    try:
-        bad.check()
-    except DataError as error:
-        raise DataError(f"{error}; restore it from version control") from error
+    read_each(path, lambda record: _read_line(record, drafts, dropped, path))
     known = {example.id: example for example in read_known(examples)}
     for id_, draft in drafts.items():
         if draft.decision is None and id_ in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,23 @@ def json_records(path: Path) -> list[tuple[int, dict[str, Any]]]:
     found = list(json_lines(path, bad))
     bad.check()
     return found
+
+
+def read_each(path: Path, read: Callable[[dict[str, Any]], None]) -> None:
+    """Have `read` take every line of a file that only grows; what it raises as BadLine is collected.
+
+    Raises DataError that names the bad lines, and what else `read` raises.
+    """
+    bad = BadLines(path)
+    for number, record in json_lines(path, bad):
+        try:
+            read(record)
+        except BadLine as error:
+            bad.add(number, str(error))
+    try:
+        bad.check()
+    except DataError as error:
+        raise DataError(f"{error}; restore it from version control") from error
 
 
 def text_of(path: Path) -> str:

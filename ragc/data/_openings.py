@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ragc._files import canonical_json, digest, locked, write_error
+from ragc._files import append_lines, canonical_json, digest, locked, write_error
 from ragc._messages import shown_path
-from ragc.data._append import append_lines
 from ragc.data._examples import Example, examples_fingerprint
-from ragc.data._lines import BadLine, BadLines, json_lines, shown
+from ragc.data._lines import BadLine, read_each, shown
 from ragc.data._splits import Splits
 from ragc.errors import DataError
 
@@ -205,17 +204,8 @@ def read_openings(path: Path) -> Openings:
     """
     if not path.exists():
         return Openings(path)
-    bad = BadLines(path)
     entries: dict[str, Opening] = {}
-    for number, record in json_lines(path, bad):
-        try:
-            _read_line(record, entries, path)
-        except BadLine as error:
-            bad.add(number, str(error))
-    try:
-        bad.check()
-    except DataError as error:
-        raise DataError(f"{error}; restore it from version control") from error
+    read_each(path, lambda record: _read_line(record, entries, path))
     return Openings(path, tuple(entries.values()))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ragc._text import tokens
-from ragc.data import Corpus, Example, Span, doubt_labels, gold_spans
+from ragc.data import Corpus, Example, Span, gold_spans
 from ragc.evaluation._evaluation import Evaluation, Outcome
 from ragc.retrieval import cite
 
@@ -61,14 +61,14 @@ def crossed(outcomes: Iterable[Outcome]) -> Crossed:
 
 
 def failure_modes(
-    examples: Sequence[Example], evaluations: Mapping[str, Evaluation], corpus: Corpus
+    examples: Sequence[Example], evaluations: Mapping[str, Evaluation], corpus: Corpus, doubted: Container[str] = ()
 ) -> dict[str, dict[str, Mode]]:
     """Return, by evaluation and example id, why an answer is not fully right; those that are stand in none.
 
-    `evaluations` are of these `examples`, by any name; evidence and doubts are looked up in `corpus` once.
+    `evaluations` are of these `examples`, by any name; their evidence is looked up in `corpus` once. `doubted` are the
+    ids of examples whose labels the documents no longer support (`doubt_labels`).
     """
     gold = {example.id: gold_spans(example, corpus) for example in examples}
-    doubted = {doubt.example.id for doubt in doubt_labels(examples, corpus).unsupported}
     by_id = {example.id: example for example in examples}
     found: dict[str, dict[str, Mode]] = {}
     for name, evaluation in evaluations.items():

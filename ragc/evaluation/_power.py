@@ -34,10 +34,23 @@ class Scatter:
     """How far a score goes when it changes, 0 to 1."""
     design: float = 1.0
     """How many questions in clusters count for one apart (Kish 1965): 1 where each has its own evidence."""
+    mean: float | None = None
+    """Mean score of the one program that is known; None where the differences themselves were observed."""
+    correlation: float = CORRELATION
 
     def around(self, difference: float) -> float:
         """The standard deviation when the true difference is `difference`: no less than winning it alone takes."""
-        return max(self.deviation, math.sqrt(max(0.0, difference * (self.step - difference))))
+        least = math.sqrt(max(0.0, difference * (self.step - difference)))
+        return max(self.deviation, least, self._assumed(difference))
+
+    def _assumed(self, difference: float) -> float:
+        """The standard deviation where the better program's scores vary as much for their mean as the known ones."""
+        if self.mean is None or not 0 < self.mean < 1:
+            return 0.0
+        better = min(1.0, self.mean + difference)
+        ratio = math.sqrt(better * (1 - better) / (self.mean * (1 - self.mean)))
+        known = self.deviation / math.sqrt(2 * (1 - self.correlation)) if self.correlation < 1 else 0.0
+        return known * math.sqrt(1 + ratio**2 - 2 * self.correlation * ratio)
 
     def power(self, difference: float, n: int, *, arms: int = 1) -> float:
         """The chance that `n` questions show a true `difference` above 0, the first arm of `arms` that Holm tests."""
@@ -62,12 +75,13 @@ class Scatter:
 def scatter_of(scores: Sequence[float], *, correlation: float = CORRELATION, design: float = 1.0) -> Scatter | None:
     """The scatter of differences to a program with these `scores`; None: there are fewer than two, or all are equal.
 
-    The other program's scores are taken to vary as much, and to go along with these by `correlation`:
-    sd = s * sqrt(2 * (1 - correlation)).
+    The other program's scores are taken to vary as much for their mean, and to go along with these by `correlation`:
+    sd = s * sqrt(2 * (1 - correlation)) where both means are the same.
     """
     if len(scores) < 2 or not (spread := variance(scores)):
         return None
-    return Scatter(math.sqrt(2 * (1 - correlation) * spread), design=design)
+    deviation = math.sqrt(2 * (1 - correlation) * spread)
+    return Scatter(deviation, design=design, mean=fmean(scores), correlation=correlation)
 
 
 def detectable_gain(

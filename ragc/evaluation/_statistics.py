@@ -51,10 +51,14 @@ class Comparison:
     non_inferior: bool | None = None
     """Whether the interval lies above -margin; None without a margin or an interval."""
 
-    @property
-    def is_too_few(self) -> bool:
-        """Whether fewer answers changed, on different evidence, than an interval takes."""
-        return self.difference is not None and self.ci_low is None
+    def figures(self) -> dict[str, float | None]:
+        """`difference`, `ci_low`, `ci_high` and `p_value`, as programs read them; None where there is none."""
+        return {
+            "difference": self.difference,
+            "ci_low": self.ci_low,
+            "ci_high": self.ci_high,
+            "p_value": self.p_value,
+        }
 
     @property
     def sentence(self) -> str:

@@ -89,7 +89,7 @@ def _prompts(prompts: tuple[Prompt, ...]) -> Markup | None:
     parts = [
         element(
             "details",
-            element("summary", f"{prompt.name}: instructions and {_counted(len(prompt.demonstrations))}"),
+            element("summary", f"{prompt.name}: instructions and {prompt.counted}"),
             element("pre", prompt.instructions),
             [
                 element("dl", [fact(name, str(value)) for name, value in one.items()], class_="demonstration")
@@ -99,10 +99,6 @@ def _prompts(prompts: tuple[Prompt, ...]) -> Markup | None:
         for prompt in prompts
     ]
     return element("section", element("h2", "What the model is told"), parts) if parts else None
-
-
-def _counted(demonstrations: int) -> str:
-    return f"{demonstrations or 'no'} demonstration{'' if demonstrations == 1 else 's'}"
 
 
 def _configuration(study: Study) -> Markup | None:

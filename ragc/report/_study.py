@@ -113,6 +113,12 @@ class Prompt:
     instructions: str
     demonstrations: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def counted(self) -> str:
+        """How many demonstrations there are, in words."""
+        count = len(self.demonstrations)
+        return f"{count or 'no'} demonstration{'' if count == 1 else 's'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Step:

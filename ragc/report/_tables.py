@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ragc.evaluation import RIGHT
+from ragc.evaluation import RIGHT, Crossed, Outcome, crossed
 from ragc.report import _charts as charts
 from ragc.report._columns import COLUMNS
 from ragc.report._html import Markup, element
@@ -138,17 +138,17 @@ def retrieval_and_answer(study: Study) -> Markup | None:
     """For each arm: evidence found or missed, crossed with right or wrong."""
     parts = []
     for arm in study.arms:
-        cells = Counter(
-            ("found" if answer.recall >= 1 else "missed", "right" if answer.score >= RIGHT else "wrong")
+        cells = crossed(
+            Outcome(one.id, answer.score, recall=answer.recall, answerable=bool(one.answers))
             for one in study.questions
             if (answer := one.given.get(arm.name)) is not None
-            and one.answers
-            and answer.recall is not None
-            and answer.score is not None
         )
-        if not cells:
+        if cells == Crossed():
             continue
-        rows = [(f"evidence {found}", cells[found, "right"], cells[found, "wrong"]) for found in ("found", "missed")]
+        rows = [
+            ("evidence found", cells.found_right, cells.found_wrong),
+            ("evidence missed", cells.missed_right, cells.missed_wrong),
+        ]
         parts.append(element("div", table((arm.name, "right", "wrong"), rows)))
     if not parts:
         return None

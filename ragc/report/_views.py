@@ -14,8 +14,8 @@ def questions_of(
     examples: Sequence[Example], evaluations: Mapping[str, Evaluation], corpus: Corpus
 ) -> tuple[Question, ...]:
     """Return the questions with each arm's answer and why it is not right; `evaluations` by the arm's name."""
-    modes = failure_modes(examples, evaluations, corpus)
     doubts = {one.example.id: one.reason for one in doubt_labels(examples, corpus).unsupported}
+    modes = failure_modes(examples, evaluations, corpus, doubts)
     outcomes = {name: {one.example: one for one in each.outcomes} for name, each in evaluations.items()}
     return tuple(
         Question(

@@ -26,6 +26,7 @@ HEAVY = {
     "rich",
     "scipy",
     "semantic_text_splitter",
+    "statsmodels",
     "weaviate",
     "wordllama",
     "xllamacpp",

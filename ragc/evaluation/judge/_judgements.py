@@ -6,14 +6,12 @@ that gave it is gone. Who gave it (model, artifact) is kept as well, and shown t
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragc._files import canonical_json, digest, write_error
+from ragc._files import append_lines, canonical_json, digest, locked
 from ragc._messages import shown_path
 from ragc.data import json_records
 from ragc.errors import DataError
@@ -103,18 +101,8 @@ def read_judgements(path: Path, examples: Collection[str]) -> dict[str, Judgemen
 
 def add_judgements(path: Path, judgements: Iterable[Judgement]) -> None:
     """Appends judgements, and waits until they are on the disk. Raises RagcError where it cannot be written."""
-    lines = "".join(f"{json.dumps(_record(one), ensure_ascii=False)}\n" for one in judgements)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                lines = lines if file.read(1) == b"\n" else f"\n{lines}"
-            file.write(lines.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise write_error(path, error) from error
+    with locked(path):
+        append_lines(path, [_record(one) for one in judgements])
 
 
 def read_labels(path: Path, items: Mapping[str, Item]) -> list[Judgement]:

@@ -20,6 +20,16 @@ def check_vector(entry: Entry, dimensions: int) -> None:
         )
 
 
+def made_anew(location: str, task: str) -> StoreError:
+    """Return the error of an index that is no longer the one that was opened."""
+    return StoreError(f"{location}: the index of {task} was made anew with other settings; open it again")
+
+
+def half_a_character(shown: str) -> StoreError:
+    """Return the error of a text that no encoding has a form for."""
+    return StoreError(f"{shown}: a text holds half a character (a lone surrogate); mend the document")
+
+
 def as_json(document: IndexedDocument, value: object) -> str:
     """Return what is kept of a document as JSON. Raises StoreError on metadata that JSON has no form for."""
     try:

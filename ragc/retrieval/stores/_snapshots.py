@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self, TypeVar
 
+from ragc.retrieval._fusion import Fused, fuse
 from ragc.retrieval._passage import Passage, Scalar
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores._entries import as_json, check_vector, version_of
@@ -118,6 +119,42 @@ def tidied(records: Records[S], state: S) -> S:
         state = replace(state, dead=())
         records.commit(state)
     return state
+
+
+@dataclass(frozen=True)
+class Found:
+    """What two legs found together, the best first."""
+
+    fused: Sequence[Fused]
+    """By the passage's id as a number, so that ties are in the order of ids."""
+    records: Mapping[int, str]
+    """The id of the record that a passage is in, by the same number."""
+
+    @property
+    def wanted(self) -> list[str]:
+        """The records whose texts are needed."""
+        return [self.records[each.key] for each in self.fused]
+
+    def passages(self, texts: Mapping[str, str]) -> list[Passage]:
+        """The passages, read from `texts` by their records; one that has none was deleted meanwhile."""
+        return [
+            unpacked(
+                f"{each.key:016x}",
+                texts[self.records[each.key]],
+                score=each.score,
+                text_score=each.text_score,
+                vector_score=each.vector_score,
+            )
+            for each in self.fused
+            if texts.get(self.records[each.key])
+        ]
+
+
+def found(legs: Sequence[Mapping[str, float]], passage_of: Callable[[str], str], alpha: float, k: int) -> Found:
+    """Fuse two legs, text and vector, of scores by record; `passage_of` is the id of the passage in a record."""
+    records = {int(passage_of(id_), 16): id_ for leg in legs for id_ in leg}
+    text, vector = ({int(passage_of(id_), 16): score for id_, score in leg.items()} for leg in legs)
+    return Found(fuse(text, vector, alpha, k), records)
 
 
 def field_key(field: str) -> str:

@@ -21,12 +21,12 @@ from pinecone import DenseVectorQuery, Index, TextQuery
 from pinecone.errors.exceptions import NotFoundError
 
 from ragc.errors import StoreError
-from ragc.retrieval._fusion import fuse
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores import _snapshots
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores._entries import made_anew
 from ragc.retrieval.stores._snapshots import State, unpacked
 from ragc.retrieval.stores._words import asked_words
 from ragc.retrieval.stores.pinecone._connection import BODY, VECTOR, Connection
@@ -122,9 +122,7 @@ class PineconeStore:
 
         def read(records: Namespace, state: State) -> list[Passage]:
             if state.made_with != made_with:
-                raise StoreError(
-                    f"{self.location}: the index of {self._task} was made anew with other settings; open it again"
-                )
+                raise made_anew(self.location, self._task)
             return self._search(records, state, query)
 
         found = self._read(read)
@@ -153,26 +151,12 @@ class PineconeStore:
         if where is not None and vector:
             directed = {"$and": [where, {"directed": {"$eq": True}}]}
             legs[1] = records.leg(DenseVectorQuery(field=VECTOR, values=vector), directed, query.depth)
-        # Keyed by the passage's id as a number, so that ties are in the order of ids.
-        ids = {int(passage_id_of(id_), 16): id_ for leg in legs for id_ in leg}
-        keyed = [{int(passage_id_of(id_), 16): score for id_, score in leg.items()} for leg in legs]
-        fused = fuse(keyed[0], keyed[1], query.alpha, query.k)
-        if not fused and query.conditions and state.documents:
+        found = _snapshots.found(legs, passage_id_of, query.alpha, query.k)
+        if not found.fused and query.conditions and state.documents:
             for field in {condition.field for condition in query.conditions} - {"document"}:
                 if not records.has_field(state, field):
                     raise StoreError(f"filters: no document of {self._task} has a field {field!r}")
-        texts = records.texts([ids[each.key] for each in fused])
-        return [
-            unpacked(
-                f"{each.key:016x}",
-                texts[ids[each.key]],
-                score=each.score,
-                text_score=each.text_score,
-                vector_score=each.vector_score,
-            )
-            for each in fused
-            if texts.get(ids[each.key])  # else it was deleted meanwhile, and all is read again
-        ]
+        return found.passages(records.texts(found.wanted))
 
     def _read(self, read: Callable[[Namespace, State], T]) -> T | None:
         """What `read` finds; read again where the state has changed, since something may have been deleted under it."""

@@ -10,6 +10,7 @@ from pinecone.errors import exceptions as theirs
 
 from ragc._secrets import redact
 from ragc.errors import StoreError
+from ragc.retrieval.stores._entries import half_a_character
 from ragc.retrieval.stores.pinecone._server import Server
 
 MOST = 300
@@ -22,9 +23,7 @@ def told(server: Server) -> Iterator[None]:
     try:
         yield
     except (UnicodeEncodeError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"{server.shown}: a text holds half a character (a lone surrogate); mend the document"
-        ) from error
+        raise half_a_character(server.shown) from error
     except theirs.PineconeError as error:
         raise _error(server, error) from error
 

@@ -19,6 +19,7 @@ from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores._entries import made_anew
 from ragc.retrieval.stores.postgres import _search
 from ragc.retrieval.stores.postgres._connections import Connection, Connections, run
 from ragc.retrieval.stores.postgres._search import read_documents, read_passages, text_leg, vector_leg
@@ -163,9 +164,7 @@ class PostgresStore:
             if row is None:
                 raise self._missing()
             if row.made_with != _json(made_with):
-                raise StoreError(
-                    f"{self.location}: the index of {self._task} was made anew with other settings; open it again"
-                )
+                raise made_anew(self.location, self._task)
             only, table, text, vector = allowed(query.conditions), self._table(row), {}, {}
             if query.alpha < 1:
                 text = text_leg(connection, table, row.passages, row.words, query, only)

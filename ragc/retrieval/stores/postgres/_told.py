@@ -11,6 +11,7 @@ from psycopg import errors as theirs
 
 from ragc._secrets import redact
 from ragc.errors import StoreError
+from ragc.retrieval.stores._entries import half_a_character
 from ragc.retrieval.stores.postgres._server import Server
 
 MOST = 300
@@ -25,9 +26,7 @@ def told(server: Server) -> Iterator[None]:
     except psycopg.Error as error:
         raise _error(server, error) from error
     except UnicodeEncodeError as error:
-        raise StoreError(
-            f"{server.shown}: a text holds half a character (a lone surrogate); mend the document"
-        ) from error
+        raise half_a_character(server.shown) from error
 
 
 def _error(server: Server, error: psycopg.Error) -> StoreError:

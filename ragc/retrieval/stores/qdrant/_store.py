@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, TypeVar
 from qdrant_client import QdrantClient, models
 
 from ragc.errors import StoreError
-from ragc.retrieval._fusion import fuse
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores import _snapshots
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores._entries import made_anew
 from ragc.retrieval.stores._snapshots import State, unpacked
 from ragc.retrieval.stores._words import asked_words
 from ragc.retrieval.stores.qdrant._connection import Connection
@@ -143,9 +143,7 @@ class QdrantStore:
 
         def read(points: Points, state: State) -> list[Passage]:
             if state.made_with != made_with:
-                raise StoreError(
-                    f"{self.location}: the index of {self._task} was made anew with other settings; open it again"
-                )
+                raise made_anew(self.location, self._task)
             return self._search(points, state, query)
 
         found = self._read(read)
@@ -175,24 +173,10 @@ class QdrantStore:
             legs = points.legs(" ".join(rare), vector, where, query.depth)
             if len(legs[0]) < query.depth and len(rare) < len(words):
                 legs[0] = points.legs(" ".join(words), None, where, query.depth)[0]
-        # Keyed by the passage's id as a number, so that ties are in the order of ids.
-        ids = {int(passage_id_of(point), 16): point for leg in legs for point in leg}
-        keyed = [{int(passage_id_of(point), 16): score for point, score in leg.items()} for leg in legs]
-        fused = fuse(keyed[0], keyed[1], query.alpha, query.k)
-        if not fused and query.conditions and state.documents:
+        found = _snapshots.found(legs, passage_id_of, query.alpha, query.k)
+        if not found.fused and query.conditions and state.documents:
             self._check_fields(points, state, query)
-        texts = points.texts([ids[each.key] for each in fused]) if fused else {}
-        return [
-            unpacked(
-                f"{each.key:016x}",
-                texts[ids[each.key]],
-                score=each.score,
-                text_score=each.text_score,
-                vector_score=each.vector_score,
-            )
-            for each in fused
-            if texts.get(ids[each.key])  # else it was deleted meanwhile, and all is read again
-        ]
+        return found.passages(points.texts(found.wanted) if found.fused else {})
 
     def _is_frequent(self, points: Points, state: State, word: str) -> bool:
         """Whether the word stands in more than half of the passages; counted once for each state of the index."""

@@ -11,6 +11,7 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from ragc._secrets import redact
 from ragc.errors import StoreError
+from ragc.retrieval.stores._entries import half_a_character
 from ragc.retrieval.stores.qdrant._server import Server
 
 MOST = 300
@@ -27,9 +28,7 @@ def told(server: Server) -> Iterator[None]:
     try:
         yield
     except (UnicodeEncodeError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"{server.shown}: a text holds half a character (a lone surrogate); mend the document"
-        ) from error
+        raise half_a_character(server.shown) from error
     except (ApiException, ValueError, RuntimeError, OSError) as error:  # the local mode raises the second and third
         raise _error(server, error) from error
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import apsw
 
 from ragc.errors import StoreError
+from ragc.retrieval.stores._entries import half_a_character
 from ragc.retrieval.stores.sqlite._sql import is_index
 
 MAPPED_BYTES = 2**30
@@ -167,6 +168,6 @@ def told(path: Path) -> Iterator[None]:
     except apsw.Error as error:
         raise StoreError(f"{path}: {type(error).__name__}: {error}; run `ragc index`, or delete it first") from error
     except UnicodeEncodeError as error:
-        raise StoreError(f"{path}: a text holds half a character (a lone surrogate); mend the document") from error
+        raise half_a_character(str(path)) from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}; choose another `store` or mend the folder") from error

@@ -22,7 +22,7 @@ from ragc.retrieval._fusion import fuse
 from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
-from ragc.retrieval.stores._entries import as_json
+from ragc.retrieval.stores._entries import as_json, made_anew
 from ragc.retrieval.stores.sqlite._connections import Connections, told
 from ragc.retrieval.stores.sqlite._search import any_of, read_documents, read_passages, text_leg, vector_leg, words_of
 from ragc.retrieval.stores.sqlite._sql import (
@@ -161,9 +161,7 @@ class SQLiteStore:
             if connection is None or row is None:
                 raise self._missing()
             if row.made_with != _json(made_with):
-                raise StoreError(
-                    f"{self._path}: the index of {self._collection} was made anew with other settings; open it again"
-                )
+                raise made_anew(str(self._path), self._collection)
             only = allowed(row.number, query.conditions)
             text = self._text_leg(connection, row, query, only) if query.alpha < 1 else {}
             vector = vector_leg(connection, row.number, query, only) if query.alpha > 0 else {}

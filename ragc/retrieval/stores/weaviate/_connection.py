@@ -32,11 +32,8 @@ BACK = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff
 
 # What a fork left in the child: neither used nor closed there.
 _inherited: list[object] = []
-
-
-def _close(connections: weakref.ref[Connections]) -> None:
-    if (found := connections()) is not None:
-        found.close()
+# An artifact is used until its process ends, and nobody closes it.
+_opened: weakref.WeakSet[Connections] = weakref.WeakSet()
 
 
 class Connections:
@@ -48,7 +45,7 @@ class Connections:
         self._lock = threading.Lock()
         self._client: WeaviateClient | None = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, WeaviateAsyncClient] = WeakKeyDictionary()
-        atexit.register(_close, weakref.ref(self))  # an artifact is used until its process ends, and nobody closes it
+        _opened.add(self)
 
     @property
     def client(self) -> WeaviateClient:
@@ -238,3 +235,9 @@ def _soon_async(call: Any, channel: Any) -> Any:
         return None
 
     return again
+
+
+@atexit.register
+def _close_all() -> None:
+    for connections in list(_opened):
+        connections.close()

@@ -18,6 +18,7 @@ from ragc.retrieval._passage import Passage
 from ragc.retrieval._query import Query
 from ragc.retrieval._store import CollectionState, IndexedDocument, MadeWith
 from ragc.retrieval.stores._address import Address
+from ragc.retrieval.stores._entries import made_anew
 from ragc.retrieval.stores.weaviate._collections import Collections
 from ragc.retrieval.stores.weaviate._connection import Connections
 from ragc.retrieval.stores.weaviate._lock import locked
@@ -204,9 +205,7 @@ class WeaviateStore:
             return self._missing()
         if found[1].made_with == made_with:  # a server that starts answers before it knows its collections
             return StoreError(f"{self._server.shown} is not ready: it is still reading its collections; try again")
-        return StoreError(
-            f"{self.location}: the index of {self._task} was made anew with other settings; open it again"
-        )
+        return made_anew(self.location, self._task)
 
 
 def _passages(collection: Any, state: State, documents: Sequence[str]) -> list[Passage]:
